@@ -1,0 +1,1 @@
+"""The embedded media engine: prompt in, bytes out. Knows nothing of the rest of opperlite."""
