@@ -1,0 +1,318 @@
+"""The entities and values of the domain: frozen structs, no behaviour beyond small readings of themselves.
+
+Times are Unix seconds (float) of the one Clock; sizes are bytes; sides are pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+FileKind = Literal["upload", "generated", "temporary"]
+JobState = Literal["queued", "running", "completed", "failed"]
+JobKind = Literal["image", "video"]
+MediaKind = Literal["image", "video", "audio"]
+SourceForm = Literal["url", "data", "file", "gs"]
+
+
+class Organisation(Struct, frozen=True):
+    """The owner of a storage quota."""
+
+    id: str
+    name: str
+    quota_bytes: int
+    quota_files: int
+    created_at: float
+
+
+class Project(Struct, frozen=True):
+    """The space that files, jobs and keys belong to.
+
+    `upload_ttl` and `generated_ttl` are default lifetimes in seconds; `retention` caps both where it is set.
+    """
+
+    id: str
+    organisation_id: str
+    name: str
+    upload_ttl: float
+    generated_ttl: float
+    created_at: float
+    retention: float | None = None
+    zero_data_retention: bool = False
+
+
+class Key(Struct, frozen=True):
+    """A project's API key as it is kept: its hash, never the key itself. `hint` is its first characters."""
+
+    id: str
+    project_id: str
+    name: str
+    hash: bytes
+    hint: str
+    created_at: float
+    revoked_at: float | None = None
+    last_used_at: float | None = None
+
+
+class BlobRef(Struct, frozen=True):
+    """Bytes in the blob store, named by their SHA-256 in hex."""
+
+    sha256: str
+    bytes: int
+
+
+class File(Struct, frozen=True):
+    """A named reference to a blob. A temporary file has a link but is not listed, counted or usable as input."""
+
+    id: str
+    project_id: str
+    sha256: str
+    bytes: int
+    mime_type: str
+    filename: str
+    purpose: str
+    kind: FileKind
+    created_at: float
+    expires_at: float
+
+
+class FilePage(Struct, frozen=True):
+    """One page of a project's files, newest first, with the total over all pages."""
+
+    files: tuple[File, ...]
+    total: int
+
+
+class Usage(Struct, frozen=True):
+    """What an organisation's files take of its quota."""
+
+    bytes: int
+    files: int
+    quota_bytes: int
+    quota_files: int
+
+
+class Warning(Struct, frozen=True, omit_defaults=True):
+    """A soft trouble told beside a successful result."""
+
+    code: str
+    message: str
+    details: dict[str, Any] = {}
+
+
+class Job(Struct, frozen=True):
+    """One asynchronous generation. The row is the truth; a queue carries only its id.
+
+    `plan` and `sources` are the encoded work order; `checkpoint` is the provider's own resume note;
+    `progress` is a fraction 0…1 of work really done.
+    """
+
+    id: str
+    project_id: str
+    kind: JobKind
+    model: str
+    provider: str
+    plan: bytes
+    state: JobState
+    created_at: float
+    store: bool = True
+    attempts: int = 0
+    owner: str | None = None
+    lease_until: float | None = None
+    checkpoint: str | None = None
+    progress: float = 0.0
+    file_id: str | None = None
+    mime_type: str | None = None
+    error: str | None = None
+    cancelled: bool = False
+    warnings: tuple[Warning, ...] = ()
+    finished_at: float | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ("completed", "failed")
+
+
+class Reply(Struct, frozen=True):
+    """A finished HTTP reply as kept for an Idempotency-Key."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+
+# ------------------------------------------------------------------------------------------ media sources
+
+
+class Source(Struct, frozen=True):
+    """A media source as the caller wrote it: an http(s) URL, a data-URI, a file id or a gs:// URI."""
+
+    form: SourceForm
+    value: str
+    field: str
+
+
+class Media(Struct, frozen=True):
+    """What a source or a result turned out to be, read from its bytes. Durations are seconds."""
+
+    kind: MediaKind
+    mime_type: str
+    bytes: int
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+    fps: float | None = None
+    frames: int | None = None
+    has_audio: bool = False
+
+
+# ------------------------------------------------------------------------- what a caller asks, normalized
+
+
+class ImageRequest(Struct, frozen=True):
+    """A call for images, normalized fields and the verbatim `parameters`. None means: not given."""
+
+    model: str
+    prompt: str
+    n: int = 1
+    size: str | None = None
+    aspect_ratio: str | None = None
+    quality: str | None = None
+    style: str | None = None
+    image: Source | None = None
+    mask: Source | None = None
+    reference_images: tuple[Source, ...] = ()
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+class VideoRequest(Struct, frozen=True):
+    """A call for a video; all but the model, the prompt and the sources is in `parameters`."""
+
+    model: str
+    prompt: str
+    image: Source | None = None
+    video: Source | None = None
+    reference_images: tuple[Source, ...] = ()
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+class SpeechRequest(Struct, frozen=True):
+    """A call for speech."""
+
+    model: str
+    input: str
+    voice: str | None = None
+    format: str | None = None
+    speed: float | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+class TranscriptionRequest(Struct, frozen=True):
+    """A call for the text of a recording."""
+
+    model: str
+    audio: Source
+    language: str | None = None
+    prompt: str | None = None
+    diarize: bool = False
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+# --------------------------------------------------------- what is to be made, after the model's own rules
+
+
+class ImagePlan(Struct, frozen=True):
+    """Images to make: exact sides, format and seed. `parameters` is what the provider would be sent.
+
+    `width` and `height` are None while they depend on a source that has not been read
+    (`models.settle` fills them). `compression` is the encoder's quality 0…100.
+    """
+
+    model: str
+    prompt: str
+    n: int
+    width: int | None
+    height: int | None
+    format: Literal["png", "jpeg", "webp"] = "png"
+    compression: int | None = None
+    transparent: bool = False
+    quality: str = "medium"
+    style: str | None = None
+    seed: int = 0
+    caption: bool = True
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+class VideoPlan(Struct, frozen=True):
+    """A clip to make. For edits `width`, `height`, `fps`, `frames` may be None: those of the source video.
+
+    `late_failure` is the text with which the job is to fail: a rule that the provider checks only while it works.
+    """
+
+    model: str
+    prompt: str
+    width: int | None
+    height: int | None
+    fps: float | None
+    frames: int | None
+    audio: bool = False
+    style: str | None = None
+    seed: int = 0
+    late_failure: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+class SpeechPlan(Struct, frozen=True):
+    """Speech to make."""
+
+    model: str
+    input: str
+    voice: str
+    format: Literal["mp3", "wav", "opus", "aac", "flac", "pcm"] = "mp3"
+    speed: float = 1.0
+    language: str | None = None
+    instructions: str | None = None
+    seed: int = 0
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+class TranscriptionPlan(Struct, frozen=True):
+    """A recording to be written down. `recognizer` "record" may use what the server knows of its own speech."""
+
+    model: str
+    language: str | None = None
+    prompt: str | None = None
+    diarize: bool = False
+    recognizer: Literal["record", "acoustic"] = "record"
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+# ----------------------------------------------------------------------------------------------- results
+
+
+class Word(Struct, frozen=True):
+    """A spoken word with its start and end in seconds."""
+
+    word: str
+    start: float
+    end: float
+
+
+class Segment(Struct, frozen=True, omit_defaults=True):
+    """A stretch of speech with its start and end in seconds."""
+
+    start: float
+    end: float
+    text: str
+    speaker: str | None = None
+
+
+class Transcript(Struct, frozen=True):
+    """What was said: whole text, segments, words; `duration` in seconds, `language` as ISO 639-1."""
+
+    text: str
+    language: str
+    duration: float
+    segments: tuple[Segment, ...] = ()
+    words: tuple[Word, ...] = ()
