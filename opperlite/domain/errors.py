@@ -1,6 +1,6 @@
 """Every error the program can answer: a stable code, and the docstring as its message.
 
-The API turns a class into an HTTP status in one table (`opperlite.api.errors`); nothing else branches on a class's text.
+The API gives each class its HTTP status in one table (`opperlite.api.errors`).
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class Warning(Struct, frozen=True, omit_defaults=True):
 class Job(Struct, frozen=True):
     """One asynchronous generation. The row is the truth; a queue carries only its id.
 
-    `plan` and `sources` are the encoded work order; `checkpoint` is the provider's own resume note;
+    `order` is the encoded work order, `inputs` the blobs it reads, `checkpoint` the provider's own resume note;
     `progress` is a fraction 0…1 of work really done.
     """
 
@@ -113,10 +113,11 @@ class Job(Struct, frozen=True):
     kind: JobKind
     model: str
     provider: str
-    plan: bytes
+    order: bytes
     state: JobState
     created_at: float
     store: bool = True
+    inputs: tuple[str, ...] = ()
     attempts: int = 0
     owner: str | None = None
     lease_until: float | None = None

@@ -1,0 +1,278 @@
+"""The blob store as a folder: `blobs/ab/cd/<sha256>`, written by temp file, fsync, rename, fsync of the folder.
+
+Hashing and writing run on the store's own threads in pieces of a mebibyte, while the next piece is received.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
+
+import aiofiles
+
+from opperlite.domain.errors import NotFound, StorageFailed
+from opperlite.domain.types import BlobRef
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PIECE = 1 << 20
+_THREADS = 16
+
+
+class LocalStaging:
+    """`ports.Staging`: what is written is buffered to a mebibyte, then hashed and written in the background."""
+
+    def __init__(self, store: LocalBlobs, path: Path) -> None:
+        self._store = store
+        self._path = path
+        self._buffer = bytearray()
+        self._hash = hashlib.sha256()
+        self._file: BinaryIO | None = None
+        self._size = 0
+        self._pending: asyncio.Future[None] | None = None
+        self.held: str | None = None
+
+    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        self._buffer += chunk
+        self._size += len(chunk)
+        if len(self._buffer) >= PIECE:
+            await self._settle()
+            piece, self._buffer = self._buffer, bytearray()
+            self._pending = self._store.start(self._append, piece)
+
+    async def finish(self) -> BlobRef:
+        await self._settle()
+        piece, self._buffer = self._buffer, bytearray()
+        digest = await self._store.work(self._complete, piece)
+        await self._store.keep(self._path, digest)
+        self.held = digest
+        return BlobRef(digest, self._size)
+
+    async def discard(self) -> None:
+        """Close and remove the temp file, whatever happened."""
+        try:
+            await self._settle()
+        except StorageFailed:
+            pass
+        finally:
+            await self._store.work(self._drop)
+
+    async def _settle(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            with translated():
+                await asyncio.shield(pending)
+
+    def _append(self, piece: bytearray) -> None:
+        if self._file is None:
+            self._file = open(self._path, "xb", buffering=0)  # noqa: SIM115 - closed by _complete or _drop
+        self._hash.update(piece)
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+    def _complete(self, piece: bytearray) -> str:
+        self._append(piece)
+        assert self._file is not None
+        os.fsync(self._file.fileno())
+        self._file.close()  # close, then rename: Windows dislikes the reverse
+        return self._hash.hexdigest()
+
+    def _drop(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._path.unlink(missing_ok=True)
+
+
+class LocalBlobs:
+    """`ports.BlobStore` and `ports.LocalPath` in one folder of the local filesystem."""
+
+    def __init__(self, folder: Path) -> None:
+        self._blobs = folder / "blobs"
+        self._staging = folder / "staging"
+        self._held: Counter[str] = Counter()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
+        with translated():
+            self._blobs.mkdir(parents=True, exist_ok=True)
+            self._staging.mkdir(parents=True, exist_ok=True)
+
+    def close(self) -> None:
+        """Let the threads end; nothing may be staged any more."""
+        self._threads.shutdown(wait=True)
+
+    # ---------------------------------------------------------------------------------------- writing
+
+    @asynccontextmanager
+    async def stage(self) -> AsyncIterator[LocalStaging]:
+        staging = LocalStaging(self, self._staging / secrets.token_hex(16))
+        try:
+            yield staging
+        finally:
+            await asyncio.shield(self._end(staging))
+
+    async def _end(self, staging: LocalStaging) -> None:
+        if staging.held is not None:
+            self._release(staging.held)
+        await staging.discard()
+
+    @asynccontextmanager
+    async def adopt(self, path: Path) -> AsyncIterator[BlobRef]:
+        digest, size = await self.work(_hash_and_sync, path)
+        await self.keep(path, digest)
+        try:
+            yield BlobRef(digest, size)
+        finally:
+            self._release(digest)
+
+    async def keep(self, path: Path, digest: str) -> None:
+        """Move a synced file to its place under its hash, and hold it."""
+        async with self._lock(digest):
+            await self.work(self._place, path, digest)
+            self._held[digest] += 1
+
+    def _place(self, path: Path, digest: str) -> None:
+        target = self.local_path(digest)
+        if target.exists():
+            os.utime(target)  # the grace period of orphans counts from the last staging
+            path.unlink()
+            return
+        for folder in (target.parent.parent, target.parent):
+            if not folder.exists():
+                folder.mkdir(exist_ok=True)
+                _sync_folder(folder.parent)
+        path.replace(target)
+        _sync_folder(target.parent)
+
+    def _release(self, digest: str) -> None:
+        self._held[digest] -= 1
+        if not self._held[digest]:
+            del self._held[digest]
+
+    # ---------------------------------------------------------------------------------------- reading
+
+    def local_path(self, sha256: str) -> Path:
+        return self._blobs / sha256[:2] / sha256[2:4] / sha256
+
+    async def size(self, sha256: str) -> int | None:
+        try:
+            return (await self.work(self.local_path(sha256).stat)).st_size
+        except FileNotFoundError:
+            return None
+
+    async def read(self, sha256: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        try:
+            async with aiofiles.open(self.local_path(sha256), "rb", executor=self._threads) as file:
+                await file.seek(start)
+                left = end - start if end is not None else None
+                while left is None or left > 0:
+                    piece = await file.read(PIECE if left is None else min(PIECE, left))
+                    if not piece:
+                        return
+                    yield piece
+                    left = None if left is None else left - len(piece)
+        except FileNotFoundError:
+            raise NotFound("The stored bytes are gone") from None
+
+    # --------------------------------------------------------------------------------------- removing
+
+    async def remove(self, sha256: str, wanted: Callable[[], Awaitable[bool]]) -> bool:
+        async with self._lock(sha256):
+            if self._held[sha256] or await wanted():
+                return False
+            await self.work(lambda: self.local_path(sha256).unlink(missing_ok=True))
+            return True
+
+    async def all(self) -> AsyncIterator[tuple[str, float]]:
+        for first in await self.work(_names, self._blobs):
+            for second in await self.work(_names, self._blobs / first):
+                for name, staged in await self.work(_ages, self._blobs / first / second):
+                    yield name, staged
+
+    async def sweep_staging(self, older_than: float) -> int:
+        def sweep() -> int:
+            removed = 0
+            for entry in os.scandir(self._staging):
+                if entry.stat().st_mtime < older_than:
+                    removed += 1
+                    if entry.is_dir():
+                        shutil.rmtree(entry.path, ignore_errors=True)
+                    else:
+                        os.unlink(entry.path)
+            return removed
+
+        return await self.work(sweep)
+
+    @asynccontextmanager
+    async def workspace(self) -> AsyncIterator[Path]:
+        folder = self._staging / secrets.token_hex(16)
+        await self.work(folder.mkdir)
+        try:
+            yield folder
+        finally:
+            await asyncio.shield(self.work(lambda: shutil.rmtree(folder, ignore_errors=True)))
+
+    # ---------------------------------------------------------------------------------------- threads
+
+    def start(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
+        """Begin blocking work on the store's threads."""
+        return asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
+
+    async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do blocking work on the store's threads; the disk's refusals become StorageFailed."""
+        with translated():
+            return await asyncio.shield(self.start(function, *args, **kwargs))
+
+    def _lock(self, digest: str) -> asyncio.Lock:
+        return self._locks.setdefault(digest, asyncio.Lock())
+
+
+class translated:
+    """Turn the disk's refusals into StorageFailed; a missing file stays FileNotFoundError."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, OSError) or isinstance(error, FileNotFoundError):
+            return
+        if error.errno == errno.ENOSPC:
+            raise StorageFailed("The disk is full: free some space, or delete files") from error
+        raise StorageFailed(f"The data folder cannot be used: {error.strerror or error}") from error
+
+
+def _hash_and_sync(path: Path) -> tuple[str, int]:
+    with open(path, "rb+") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+        return digest, file.tell()
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows opens no folders, and journals renames itself
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+
+
+def _ages(folder: Path) -> list[tuple[str, float]]:
+    return [(entry.name, entry.stat().st_mtime) for entry in os.scandir(folder)]

@@ -1,0 +1,680 @@
+"""The metadata store on SQLite.
+
+One writer connection runs every write; what has queued up while the last commit was being synced goes into one
+transaction, each method in a savepoint of its own (group commit). Readers have connections of their own.
+A method's statements run in one piece on the connection's thread, so that no await interleaves a transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+import msgspec
+
+from opperlite.domain.errors import IdempotencyInProgress, QuotaExceeded, StorageFailed, TooManyRequests
+from opperlite.domain.types import (
+    File,
+    FilePage,
+    Job,
+    Key,
+    Organisation,
+    Project,
+    Reply,
+    Transcript,
+    Usage,
+    Warning,
+)
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+# Numbered from 1 by their place; a database's `user_version` says how many it has. Only ever append.
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE organisations (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, quota_bytes INTEGER NOT NULL, quota_files INTEGER NOT NULL,
+        created_at REAL NOT NULL, used_bytes INTEGER NOT NULL DEFAULT 0, used_files INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    CREATE TABLE projects (
+        id TEXT PRIMARY KEY, organisation_id TEXT NOT NULL REFERENCES organisations(id), name TEXT NOT NULL,
+        upload_ttl REAL NOT NULL, generated_ttl REAL NOT NULL, created_at REAL NOT NULL, retention REAL,
+        zero_data_retention INTEGER NOT NULL, files INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    CREATE TABLE keys (
+        id TEXT PRIMARY KEY, project_id TEXT NOT NULL REFERENCES projects(id), name TEXT NOT NULL,
+        hash BLOB NOT NULL UNIQUE, hint TEXT NOT NULL, created_at REAL NOT NULL, revoked_at REAL, last_used_at REAL
+    ) WITHOUT ROWID;
+    CREATE TABLE files (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+        project_id TEXT NOT NULL REFERENCES projects(id),
+        organisation_id TEXT NOT NULL, sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, mime_type TEXT NOT NULL,
+        filename TEXT NOT NULL, purpose TEXT NOT NULL, kind TEXT NOT NULL, created_at REAL NOT NULL,
+        expires_at REAL NOT NULL
+    );
+    CREATE INDEX files_page ON files(project_id, seq) WHERE kind != 'temporary';
+    CREATE INDEX files_project_expiry ON files(project_id, expires_at) WHERE kind != 'temporary';
+    CREATE INDEX files_organisation_expiry ON files(organisation_id, expires_at, bytes) WHERE kind != 'temporary';
+    CREATE INDEX files_expiry ON files(expires_at);
+    CREATE INDEX files_blob ON files(sha256);
+    CREATE TABLE jobs (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+        project_id TEXT NOT NULL REFERENCES projects(id),
+        kind TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, work_order BLOB NOT NULL, state TEXT NOT NULL,
+        created_at REAL NOT NULL, store INTEGER NOT NULL, inputs TEXT NOT NULL, attempts INTEGER NOT NULL, owner TEXT,
+        lease_until REAL, checkpoint TEXT, progress REAL NOT NULL, file_id TEXT, mime_type TEXT, error TEXT,
+        cancelled INTEGER NOT NULL, warnings TEXT NOT NULL, finished_at REAL
+    );
+    CREATE INDEX jobs_unfinished ON jobs(project_id) WHERE finished_at IS NULL;
+    CREATE INDEX jobs_finished ON jobs(finished_at) WHERE finished_at IS NOT NULL;
+    CREATE TABLE job_inputs (
+        sha256 TEXT NOT NULL, job_id TEXT NOT NULL, PRIMARY KEY (sha256, job_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX job_inputs_job ON job_inputs(job_id);
+    CREATE TABLE replies (
+        project_id TEXT NOT NULL, key TEXT NOT NULL, created_at REAL NOT NULL, fingerprint BLOB, status INTEGER,
+        media_type TEXT, body BLOB, PRIMARY KEY (project_id, key)
+    );
+    CREATE INDEX replies_age ON replies(created_at);
+    CREATE TABLE transcripts (sha256 TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+    """,
+)
+
+_FILE = "id, project_id, sha256, bytes, mime_type, filename, purpose, kind, created_at, expires_at"
+_PROJECT = "id, organisation_id, name, upload_ttl, generated_ttl, created_at, retention, zero_data_retention"
+_KEY = "id, project_id, name, hash, hint, created_at, revoked_at, last_used_at"
+_JOB = (
+    "id, project_id, kind, model, provider, work_order, state, created_at, store, inputs, attempts, owner, "
+    "lease_until, checkpoint, progress, file_id, mime_type, error, cancelled, warnings, finished_at"
+)
+_RESET_KEEPING_PLACE = "state = 'queued', owner = NULL, lease_until = NULL"
+
+
+class Connection(aiosqlite.Connection):
+    """A connection that runs a whole piece of synchronous work on its own thread."""
+
+    async def run(self, work: Work[T]) -> T:
+        return await self._execute(work, self._conn)  # type: ignore[no-any-return,no-untyped-call]
+
+
+async def _connect(path: Path, *, busy_timeout: float = 10.0) -> Connection:
+    def connector() -> sqlite3.Connection:
+        connection = sqlite3.connect(path, isolation_level=None, timeout=busy_timeout, cached_statements=256)
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        return connection
+
+    connection = Connection(connector, 64)
+    await connection
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring a database to the newest schema, one transaction a step; raises StorageFailed for a newer one."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StorageFailed(
+            f"{path} was written by a newer opperlite (schema {version}; this one knows {len(MIGRATIONS)}): "
+            "use that version, or another data folder"
+        )
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script};\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def _open(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    migrate(connection, path)
+
+
+def translated(error: sqlite3.Error) -> Exception:
+    """The domain's error for what the driver raised; anything that is no storage trouble stays as it is."""
+    if isinstance(error, sqlite3.OperationalError):
+        return StorageFailed(f"The database cannot be used: {error}")
+    return error
+
+
+class SqliteMetadata:
+    """`ports.MetadataStore` on one SQLite file."""
+
+    def __init__(self, writer: Connection, readers: Sequence[Connection]) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._turn = 0
+        self._queue: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        self._wake = asyncio.Event()
+        self._pump = asyncio.create_task(self._commit_queued(), name="metadata-writer")
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, path: Path, *, readers: int = 2) -> AsyncIterator[SqliteMetadata]:
+        """Open or create the database; raises StorageFailed when it cannot be used."""
+        connections: list[Connection] = []
+        store: SqliteMetadata | None = None
+        try:
+            writer = await _connect(path)
+            connections.append(writer)
+            await writer.run(lambda connection: _open(connection, path))
+            connections.extend([await _connect(path) for _ in range(readers)])
+            store = cls(writer, connections[1:])
+            yield store
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        finally:
+            if store is not None:
+                await store._close()
+            for connection in reversed(connections):
+                await connection.close()
+
+    async def _close(self) -> None:
+        while self._queue:
+            self._wake.set()
+            await asyncio.sleep(0.001)
+        self._pump.cancel()
+        await asyncio.gather(self._pump, return_exceptions=True)
+
+    # ------------------------------------------------------------------------------- running the work
+
+    async def _read(self, work: Work[T]) -> T:
+        self._turn = (self._turn + 1) % len(self._readers)
+        try:
+            return await self._readers[self._turn].run(work)
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    async def _write(self, work: Work[T]) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.append((work, future))
+        self._wake.set()
+        # A caller that goes away does not tear a transaction: the work is done or not on its own.
+        return await asyncio.shield(future)
+
+    async def _commit_queued(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch, self._queue = self._queue, []
+            if batch:
+                await self._commit(batch)
+
+    async def _commit(self, batch: Sequence[tuple[Work[Any], asyncio.Future[Any]]]) -> None:
+        try:
+            outcomes = await self._writer.run(lambda connection: _transaction(connection, [w for w, _ in batch]))
+        except sqlite3.Error as error:
+            outcomes = [(None, translated(error))] * len(batch)
+        for (_, future), (value, failure) in zip(batch, outcomes, strict=True):
+            if future.done():
+                continue
+            if failure is None:
+                future.set_result(value)
+            else:
+                future.set_exception(failure)
+                future.exception()  # a caller that went away does not make this "never retrieved"
+
+    # ------------------------------------------------------------------------------ projects and keys
+
+    async def ensure_project(self, organisation: Organisation, project: Project) -> Project:
+        def work(connection: sqlite3.Connection) -> Project:
+            connection.execute(
+                "INSERT OR IGNORE INTO organisations (id, name, quota_bytes, quota_files, created_at) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (
+                    organisation.id,
+                    organisation.name,
+                    organisation.quota_bytes,
+                    organisation.quota_files,
+                    organisation.created_at,
+                ),
+            )
+            connection.execute(
+                f"INSERT OR IGNORE INTO projects ({_PROJECT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                msgspec.structs.astuple(project),
+            )
+            return _project(_one(connection, f"SELECT {_PROJECT} FROM projects WHERE id = ?", project.id))
+
+        return await self._write(work)
+
+    async def project(self, project_id: str) -> Project | None:
+        row = await self._read(lambda c: _one(c, f"SELECT {_PROJECT} FROM projects WHERE id = ?", project_id))
+        return _project(row) if row else None
+
+    async def projects(self) -> Sequence[Project]:
+        rows = await self._read(lambda c: _all(c, f"SELECT {_PROJECT} FROM projects ORDER BY created_at, id"))
+        return [_project(row) for row in rows]
+
+    async def add_key(self, key: Key) -> None:
+        await self._write(
+            lambda c: c.execute(
+                f"INSERT INTO keys ({_KEY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(key)
+            )
+        )
+
+    async def keys(self) -> Sequence[Key]:
+        rows = await self._read(lambda c: _all(c, f"SELECT {_KEY} FROM keys ORDER BY created_at"))
+        return [Key(*row) for row in rows]
+
+    async def key_by_hash(self, digest: bytes) -> tuple[Key, Project] | None:
+        def work(connection: sqlite3.Connection) -> tuple[Key, Project] | None:
+            row = _one(connection, f"SELECT {_KEY} FROM keys WHERE hash = ? AND revoked_at IS NULL", digest)
+            if row is None:
+                return None
+            key = Key(*row)
+            return key, _project(_one(connection, f"SELECT {_PROJECT} FROM projects WHERE id = ?", key.project_id))
+
+        return await self._read(work)
+
+    async def revoke_key(self, key_id: str, now: float) -> Key | None:
+        def work(connection: sqlite3.Connection) -> Key | None:
+            connection.execute("UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (now, key_id))
+            row = _one(connection, f"SELECT {_KEY} FROM keys WHERE id = ?", key_id)
+            return Key(*row) if row else None
+
+        return await self._write(work)
+
+    async def touch_key(self, key_id: str, now: float) -> None:
+        await self._write(lambda c: c.execute("UPDATE keys SET last_used_at = ? WHERE id = ?", (now, key_id)))
+
+    # ------------------------------------------------------------------------------------------ files
+
+    async def add_files(self, files: Sequence[File], now: float) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            for file in files:
+                _insert_file(connection, file, now)
+
+        await self._write(work)
+
+    async def file(self, project_id: str, file_id: str, now: float) -> File | None:
+        row = await self._read(
+            lambda c: _one(
+                c,
+                f"SELECT {_FILE} FROM files WHERE id = ? AND project_id = ? AND expires_at > ? AND kind != 'temporary'",
+                file_id,
+                project_id,
+                now,
+            )
+        )
+        return File(*row) if row else None
+
+    async def linked_file(self, file_id: str, now: float) -> File | None:
+        row = await self._read(
+            lambda c: _one(c, f"SELECT {_FILE} FROM files WHERE id = ? AND expires_at > ?", file_id, now)
+        )
+        return File(*row) if row else None
+
+    async def files(self, project_id: str, limit: int, offset: int, now: float) -> FilePage:
+        def work(connection: sqlite3.Connection) -> FilePage:
+            rows = _all(
+                connection,
+                f"SELECT {_FILE} FROM files WHERE project_id = ? AND kind != 'temporary' AND expires_at > ? "
+                "ORDER BY seq DESC LIMIT ? OFFSET ?",
+                project_id,
+                now,
+                limit,
+                offset,
+            )
+            counted = _one(connection, "SELECT files FROM projects WHERE id = ?", project_id) or (0,)
+            gone = _one(
+                connection,
+                "SELECT count(*) FROM files WHERE project_id = ? AND expires_at <= ? AND kind != 'temporary'",
+                project_id,
+                now,
+            )
+            return FilePage(tuple(File(*row) for row in rows), counted[0] - gone[0])
+
+        return await self._read(work)
+
+    async def delete_file(self, project_id: str, file_id: str, now: float) -> File | None:
+        def work(connection: sqlite3.Connection) -> File | None:
+            row = _one(
+                connection,
+                f"DELETE FROM files WHERE id = ? AND project_id = ? AND expires_at > ? AND kind != 'temporary' "
+                f"RETURNING {_FILE}",
+                file_id,
+                project_id,
+                now,
+            )
+            if row is None:
+                return None
+            _uncount(connection, File(*row))
+            return File(*row)
+
+        return await self._write(work)
+
+    async def expired_files(self, now: float, limit: int) -> Sequence[File]:
+        def work(connection: sqlite3.Connection) -> Sequence[File]:
+            rows = _all(
+                connection,
+                f"DELETE FROM files WHERE seq IN (SELECT seq FROM files WHERE expires_at <= ? "
+                f"ORDER BY expires_at LIMIT ?) RETURNING {_FILE}",
+                now,
+                limit,
+            )
+            files = [File(*row) for row in rows]
+            for file in files:
+                if file.kind != "temporary":
+                    _uncount(connection, file)
+            return files
+
+        return await self._write(work)
+
+    async def blob_wanted(self, sha256: str) -> bool:
+        return await self._read(
+            lambda c: (
+                _one(
+                    c,
+                    "SELECT EXISTS (SELECT 1 FROM files WHERE sha256 = ?1) "
+                    "OR EXISTS (SELECT 1 FROM job_inputs WHERE sha256 = ?1)",
+                    sha256,
+                )[0]
+                == 1
+            )
+        )
+
+    async def usage(self, organisation_id: str, now: float) -> Usage:
+        return await self._read(lambda c: _usage(c, organisation_id, now))
+
+    # ------------------------------------------------------------------------------------------- jobs
+
+    async def add_job(self, job: Job, limit: int) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            unfinished = _one(
+                connection,
+                "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE project_id = ? AND finished_at IS NULL LIMIT ?)",
+                job.project_id,
+                limit,
+            )[0]
+            if unfinished >= limit:
+                raise TooManyRequests(
+                    f"This project already has {limit} jobs waiting or running; let some finish first", limit=limit
+                )
+            places = ", ".join("?" * 21)
+            connection.execute(f"INSERT INTO jobs ({_JOB}) VALUES ({places})", _job_row(job))
+            connection.executemany(
+                "INSERT OR IGNORE INTO job_inputs (sha256, job_id) VALUES (?, ?)", [(sha, job.id) for sha in job.inputs]
+            )
+
+        await self._write(work)
+
+    async def job(self, project_id: str, job_id: str) -> Job | None:
+        row = await self._read(
+            lambda c: _one(c, f"SELECT {_JOB} FROM jobs WHERE id = ? AND project_id = ?", job_id, project_id)
+        )
+        return _job(row) if row else None
+
+    async def take_job(self, job_id: str, owner: str, now: float, lease_until: float, attempts: int) -> Job | None:
+        def work(connection: sqlite3.Connection) -> Job | None:
+            free = "(state = 'queued' OR (state = 'running' AND lease_until <= ?))"
+            worn = connection.execute(
+                f"UPDATE jobs SET state = 'failed', error = ?, finished_at = ?, owner = NULL, lease_until = NULL "
+                f"WHERE id = ? AND attempts >= ? AND {free}",
+                (f"the work was interrupted {attempts} times", now, job_id, attempts, now),
+            )
+            if worn.rowcount:
+                connection.execute("DELETE FROM job_inputs WHERE job_id = ?", (job_id,))
+                return None
+            row = _one(
+                connection,
+                f"UPDATE jobs SET state = 'running', owner = ?, lease_until = ?, attempts = attempts + 1 "
+                f"WHERE id = ? AND {free} RETURNING {_JOB}",
+                owner,
+                lease_until,
+                job_id,
+                now,
+            )
+            return _job(row) if row else None
+
+        return await self._write(work)
+
+    async def renew_lease(self, job_id: str, owner: str, lease_until: float) -> bool:
+        return await self._change_own(job_id, owner, "lease_until = ?", lease_until)
+
+    async def save_checkpoint(self, job_id: str, owner: str, checkpoint: str) -> bool:
+        return await self._change_own(job_id, owner, "checkpoint = ?", checkpoint)
+
+    async def release_job(self, job_id: str, owner: str) -> bool:
+        return await self._change_own(job_id, owner, f"{_RESET_KEEPING_PLACE}, attempts = max(attempts - 1, 0)")
+
+    async def _change_own(self, job_id: str, owner: str, change: str, *values: object) -> bool:
+        statement = f"UPDATE jobs SET {change} WHERE id = ? AND owner = ? AND state = 'running'"
+        return await self._write(lambda c: c.execute(statement, (*values, job_id, owner)).rowcount == 1)
+
+    async def end_job(self, job: Job, file: File | None, now: float) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            mine = "state = 'queued'" if job.owner is None else "state = 'running' AND owner = ?"
+            condition = () if job.owner is None else (job.owner,)
+            changed = connection.execute(
+                f"UPDATE jobs SET state = ?, owner = NULL, lease_until = NULL, progress = ?, file_id = ?, "
+                f"mime_type = ?, error = ?, cancelled = ?, warnings = ?, finished_at = ? WHERE id = ? AND {mine}",
+                (
+                    job.state,
+                    job.progress,
+                    job.file_id,
+                    job.mime_type,
+                    job.error,
+                    job.cancelled,
+                    msgspec.json.encode(job.warnings).decode(),
+                    job.finished_at,
+                    job.id,
+                    *condition,
+                ),
+            ).rowcount
+            if changed != 1:
+                return False
+            connection.execute("DELETE FROM job_inputs WHERE job_id = ?", (job.id,))
+            if file is not None:
+                _insert_file(connection, file, now)
+            return True
+
+        return await self._write(work)
+
+    async def cancel_job(self, project_id: str, job_id: str, now: float) -> Job | None:
+        def work(connection: sqlite3.Connection) -> Job | None:
+            connection.execute(
+                "UPDATE jobs SET state = 'failed', error = 'cancelled', cancelled = 1, finished_at = ?, owner = NULL, "
+                "lease_until = NULL WHERE id = ? AND project_id = ? AND finished_at IS NULL",
+                (now, job_id, project_id),
+            )
+            connection.execute(
+                "DELETE FROM job_inputs WHERE job_id IN (SELECT id FROM jobs WHERE id = ? AND finished_at IS NOT NULL)",
+                (job_id,),
+            )
+            row = _one(connection, f"SELECT {_JOB} FROM jobs WHERE id = ? AND project_id = ?", job_id, project_id)
+            return _job(row) if row else None
+
+        return await self._write(work)
+
+    async def unfinished_jobs(self, now: float) -> Sequence[Job]:
+        rows = await self._read(
+            lambda c: _all(
+                c,
+                f"SELECT {_JOB} FROM jobs WHERE finished_at IS NULL AND (state = 'queued' OR lease_until <= ?) "
+                "ORDER BY seq",
+                now,
+            )
+        )
+        return [_job(row) for row in rows]
+
+    async def reset_leases(self) -> int:
+        statement = "UPDATE jobs SET lease_until = 0 WHERE state = 'running' AND finished_at IS NULL"
+        return await self._write(lambda c: c.execute(statement).rowcount)
+
+    async def expired_jobs(self, ended_before: float, limit: int) -> int:
+        return await self._write(
+            lambda c: (
+                c.execute(
+                    "DELETE FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE finished_at IS NOT NULL "
+                    "AND finished_at <= ? ORDER BY finished_at LIMIT ?)",
+                    (ended_before, limit),
+                ).rowcount
+            )
+        )
+
+    # ------------------------------------------------------------------------------------ idempotency
+
+    async def claim_reply(self, project_id: str, key: str, now: float, since: float) -> tuple[bytes, Reply] | None:
+        def work(connection: sqlite3.Connection) -> tuple[bytes, Reply] | None:
+            connection.execute(
+                "DELETE FROM replies WHERE project_id = ? AND key = ? AND created_at < ?", (project_id, key, since)
+            )
+            row = _one(
+                connection,
+                "SELECT fingerprint, status, media_type, body FROM replies WHERE project_id = ? AND key = ?",
+                project_id,
+                key,
+            )
+            if row is None:
+                connection.execute(
+                    "INSERT INTO replies (project_id, key, created_at) VALUES (?, ?, ?)", (project_id, key, now)
+                )
+                return None
+            if row[1] is None:
+                raise IdempotencyInProgress()
+            return row[0], Reply(row[1], row[2], row[3])
+
+        return await self._write(work)
+
+    async def save_reply(self, project_id: str, key: str, fingerprint: bytes, reply: Reply) -> None:
+        await self._write(
+            lambda c: c.execute(
+                "UPDATE replies SET fingerprint = ?, status = ?, media_type = ?, body = ? "
+                "WHERE project_id = ? AND key = ?",
+                (fingerprint, reply.status, reply.media_type, reply.body, project_id, key),
+            )
+        )
+
+    async def drop_reply(self, project_id: str, key: str) -> None:
+        await self._write(
+            lambda c: c.execute(
+                "DELETE FROM replies WHERE project_id = ? AND key = ? AND status IS NULL", (project_id, key)
+            )
+        )
+
+    async def sweep_replies(self, before: float) -> None:
+        await self._write(lambda c: c.execute("DELETE FROM replies WHERE created_at < ?", (before,)))
+
+    async def forget_claims(self) -> None:
+        """Give back the keys whose requests died with an earlier process; only for the sole owner, at its start."""
+        await self._write(lambda c: c.execute("DELETE FROM replies WHERE status IS NULL"))
+
+    # ------------------------------------------------------------------------------------ transcripts
+
+    async def save_transcript(self, sha256: str, transcript: Transcript) -> None:
+        body = msgspec.msgpack.encode(transcript)
+        await self._write(
+            lambda c: c.execute("INSERT OR REPLACE INTO transcripts (sha256, body) VALUES (?, ?)", (sha256, body))
+        )
+
+    async def transcript(self, sha256: str) -> Transcript | None:
+        row = await self._read(lambda c: _one(c, "SELECT body FROM transcripts WHERE sha256 = ?", sha256))
+        return msgspec.msgpack.decode(row[0], type=Transcript) if row else None
+
+    async def sweep_transcripts(self) -> None:
+        await self._write(lambda c: c.execute("DELETE FROM transcripts WHERE sha256 NOT IN (SELECT sha256 FROM files)"))
+
+
+# ---------------------------------------------------------------------------------- on the connection
+
+
+def _transaction(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[tuple[Any, Exception | None]]:
+    """Run all in one transaction, each in its own savepoint; a failing one undoes only itself."""
+    outcomes: list[tuple[Any, Exception | None]] = []
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for work in works:
+            connection.execute("SAVEPOINT method")
+            try:
+                outcomes.append((work(connection), None))
+            except Exception as error:
+                connection.execute("ROLLBACK TO method")
+                outcomes.append((None, translated(error) if isinstance(error, sqlite3.Error) else error))
+            connection.execute("RELEASE method")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return outcomes
+
+
+def _one(connection: sqlite3.Connection, statement: str, *values: object) -> Any:
+    return connection.execute(statement, values).fetchone()
+
+
+def _all(connection: sqlite3.Connection, statement: str, *values: object) -> list[Any]:
+    return connection.execute(statement, values).fetchall()
+
+
+def _usage(connection: sqlite3.Connection, organisation_id: str, now: float) -> Usage:
+    """The counters, less what has expired and is not swept yet."""
+    row = _one(
+        connection,
+        "SELECT used_bytes, used_files, quota_bytes, quota_files FROM organisations WHERE id = ?",
+        organisation_id,
+    ) or (0, 0, 0, 0)
+    gone_bytes, gone_files = _one(
+        connection,
+        "SELECT coalesce(sum(bytes), 0), count(*) FROM files "
+        "WHERE organisation_id = ? AND expires_at <= ? AND kind != 'temporary'",
+        organisation_id,
+        now,
+    )
+    return Usage(row[0] - gone_bytes, row[1] - gone_files, row[2], row[3])
+
+
+def _insert_file(connection: sqlite3.Connection, file: File, now: float) -> None:
+    organisation_id = _one(connection, "SELECT organisation_id FROM projects WHERE id = ?", file.project_id)[0]
+    if file.kind != "temporary":
+        usage = _usage(connection, organisation_id, now)
+        if usage.bytes + file.bytes > usage.quota_bytes or usage.files + 1 > usage.quota_files:
+            raise QuotaExceeded(
+                used_bytes=usage.bytes,
+                quota_bytes=usage.quota_bytes,
+                used_files=usage.files,
+                quota_files=usage.quota_files,
+                needed_bytes=file.bytes,
+            )
+        _count(connection, organisation_id, file.project_id, file.bytes, 1)
+    connection.execute(
+        f"INSERT INTO files ({_FILE}, organisation_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*msgspec.structs.astuple(file), organisation_id),
+    )
+
+
+def _uncount(connection: sqlite3.Connection, file: File) -> None:
+    organisation_id = _one(connection, "SELECT organisation_id FROM projects WHERE id = ?", file.project_id)[0]
+    _count(connection, organisation_id, file.project_id, -file.bytes, -1)
+
+
+def _count(connection: sqlite3.Connection, organisation_id: str, project_id: str, size: int, files: int) -> None:
+    connection.execute(
+        "UPDATE organisations SET used_bytes = used_bytes + ?, used_files = used_files + ? WHERE id = ?",
+        (size, files, organisation_id),
+    )
+    connection.execute("UPDATE projects SET files = files + ? WHERE id = ?", (files, project_id))
+
+
+def _project(row: Any) -> Project:
+    project = Project(*row)
+    return msgspec.structs.replace(project, zero_data_retention=bool(project.zero_data_retention))
+
+
+def _job_row(job: Job) -> tuple[object, ...]:
+    values = msgspec.structs.asdict(job)
+    values["inputs"] = msgspec.json.encode(job.inputs).decode()
+    values["warnings"] = msgspec.json.encode(job.warnings).decode()
+    return tuple(values.values())
+
+
+def _job(row: Any) -> Job:
+    names = msgspec.structs.fields(Job)
+    values = {field.name: value for field, value in zip(names, row, strict=True)}
+    values["store"] = bool(values["store"])
+    values["cancelled"] = bool(values["cancelled"])
+    values["inputs"] = msgspec.json.decode(values["inputs"], type=tuple[str, ...])
+    values["warnings"] = msgspec.json.decode(values["warnings"], type=tuple[Warning, ...])
+    return Job(**values)
