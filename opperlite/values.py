@@ -96,11 +96,11 @@ class Number(_Shown):
         self.allowed = f"a whole number from {least} {'up' if most == _LARGEST else f'to {most}'}"
 
     def read(self, raw: object) -> int:
-        if isinstance(raw, str) and re.fullmatch(r"\s*\d{1,19}\s*", raw, re.ASCII):
-            raw = int(raw)
-        if isinstance(raw, bool) or not isinstance(raw, int) or not self.least <= raw <= self.most:
+        digits = isinstance(raw, str) and re.fullmatch(r"\s*\d{1,19}\s*", raw, re.ASCII)
+        number = int(str(raw)) if digits else raw
+        if isinstance(number, bool) or not isinstance(number, int) or not self.least <= number <= self.most:
             raise _refuse(raw, self.allowed)
-        return raw
+        return number
 
 
 def _amount(raw: object, units: Mapping[str, int], allowed: str) -> Decimal:

@@ -1,0 +1,5 @@
+"""`python -m opperlite`."""
+
+from opperlite.cli import main
+
+main()
