@@ -290,9 +290,13 @@ def config_file(flags: Mapping[str, Any], env: Mapping[str, str], default_file: 
 
 def unknown_variables(env: Mapping[str, str]) -> list[str]:
     """A line for each OPPERLITE_* variable that names no setting."""
-    known = [CONFIG_VARIABLE, *(setting.variable for setting in SETTINGS)]
-    strangers = sorted(name for name in env if name.startswith(PREFIX) and name not in known)
-    return [f"{name} names no setting and is ignored.{_meant(name, known)}" for name in strangers]
+    known = [name.removeprefix(PREFIX) for name in (CONFIG_VARIABLE, *(setting.variable for setting in SETTINGS))]
+    given = sorted(name.removeprefix(PREFIX) for name in env if name.startswith(PREFIX))
+    return [
+        f"{PREFIX}{name} names no setting and is ignored.{_meant(name, known, PREFIX)}"
+        for name in given
+        if name not in known
+    ]
 
 
 def _from_flags(flags: Mapping[str, Any]) -> dict[str, _Given]:
@@ -326,9 +330,9 @@ def _place(path: Path, text: str, key: str) -> str:
     return str(path)
 
 
-def _meant(name: str, known: Sequence[str]) -> str:
+def _meant(name: str, known: Sequence[str], prefix: str = "") -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean {close[0]}?" if close else ""
+    return f" Did you mean {prefix}{close[0]}?" if close else ""
 
 
 def _read(setting: Setting, given: _Given) -> Any:

@@ -15,7 +15,7 @@ _SIZE_UNITS: Mapping[str, int] = {
     **{unit + "ib": 1024**power for power, unit in enumerate("kmgt", 1)},
 }
 _DURATION_UNITS: Mapping[str, int] = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_AMOUNT = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)\s*([a-z]*)", re.ASCII | re.IGNORECASE)
+_AMOUNT = re.compile(r"(\d{1,19}(?:\.\d{1,9})?)\s*([a-z]*)", re.ASCII | re.IGNORECASE)
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?", re.ASCII | re.IGNORECASE)
 _LONGEST = 100 * 365 * 86400.0
 _LARGEST = 2**63 - 1
