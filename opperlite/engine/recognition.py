@@ -1,0 +1,216 @@
+"""Speech to text by pocketsphinx and its English model, in bounded memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pocketsphinx
+from numpy.typing import NDArray
+
+from opperlite.engine import audio, diarization, languages
+from opperlite.engine.speech import Word
+
+Samples = NDArray[np.float32]
+
+RATE = 16_000
+"""Sample rate of the acoustic model, in Hz."""
+
+LANGUAGE = "en"
+"""The language of the model, and so of every transcript without a hint."""
+
+_FRAME = 0.01
+"""Seconds per frame of the decoder."""
+
+_LONGEST = 20.0
+"""Seconds after which speech without a pause is cut at its quietest place."""
+
+_SEARCH = 4.0
+"""Seconds before the cut in which that place is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech between pauses: seconds, text, and the speaker's label when asked for."""
+
+    start: float
+    end: float
+    text: str
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was heard: text, ISO 639-1 language, duration in seconds, segments and words with their times."""
+
+    text: str
+    language: str
+    duration: float
+    segments: tuple[Segment, ...]
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    start: float
+    samples: NDArray[np.int16]
+
+
+def transcribe(
+    path: Path | str,
+    *,
+    language: str | None = None,
+    prompt: str | None = None,
+    diarize: bool = False,
+    progress: Callable[[float], None] | None = None,
+) -> Transcript:
+    """Recognize the English speech in an audio file or the sound of a film.
+
+    `language` is returned as given (as ISO 639-1 where known), else "en": the model knows no other. The words of
+    `prompt` become likelier. `progress` is called with the seconds heard so far. Music and silence give an empty
+    transcript. Raises BadMedia when the source has no sound that can be decoded.
+    """
+    decoder = _decoder()
+    meter = _Meter(path, progress)
+    segments: list[Segment] = []
+    words: list[Word] = []
+    signatures: list[diarization.Signature | None] = []
+    for stretch in _stretches(meter):
+        heard = tuple(_recognize(decoder, stretch))
+        for turn in _turns(heard) if diarize else (heard,):
+            if turn:
+                segments.append(Segment(turn[0].start, turn[-1].end, _sentence(turn)))
+                words.extend(turn)
+                signatures.append(_signature(stretch, turn) if diarize else None)
+    if diarize:
+        segments = _attributed(segments, diarization.speakers(signatures))
+    text = " ".join(segment.text for segment in segments)
+    code = languages.normalize(language) or language or LANGUAGE
+    return Transcript(text, code, round(meter.seconds, 3), tuple(segments), tuple(words))
+
+
+class _Meter:
+    """The 16-bit blocks of a source, counted as they pass."""
+
+    def __init__(self, path: Path | str, progress: Callable[[float], None] | None) -> None:
+        self._path = path
+        self._progress = progress
+        self._count = 0
+
+    @property
+    def seconds(self) -> float:
+        return self._count / RATE
+
+    def __iter__(self) -> Iterator[NDArray[np.int16]]:
+        for block in audio.decode_blocks(self._path, RATE):
+            self._count += len(block)
+            yield audio.pcm16(block)
+            if self._progress is not None:
+                self._progress(self.seconds)
+
+
+def _stretches(blocks: _Meter) -> Iterator[_Stretch]:
+    """Yield the stretches of sound that may be speech, none longer than `_LONGEST`."""
+    endpointer = pocketsphinx.Endpointer(sample_rate=RATE)
+    kept: list[bytes] = []
+    start = 0.0
+    for frame, last in _endpointer_frames(blocks, endpointer.frame_bytes):
+        speech = endpointer.end_stream(frame) if last else endpointer.process(frame)
+        if speech is None:
+            continue
+        if not kept:
+            start = endpointer.speech_start
+        kept.append(speech)
+        if not endpointer.in_speech:
+            yield _Stretch(start, np.frombuffer(b"".join(kept), np.int16))
+            kept = []
+        elif sum(map(len, kept)) > 2 * RATE * _LONGEST:
+            samples = np.frombuffer(b"".join(kept), np.int16)
+            cut = _quietest(samples)
+            yield _Stretch(start, samples[:cut])
+            kept = [samples[cut:].tobytes()]
+            start += cut / RATE
+    if kept:
+        yield _Stretch(start, np.frombuffer(b"".join(kept), np.int16))
+
+
+def _endpointer_frames(blocks: _Meter, size: int) -> Iterator[tuple[bytes, bool]]:
+    """Yield frames of `size` bytes, then the shorter rest marked as the last one."""
+    rest = b""
+    for block in blocks:
+        rest += block.tobytes()
+        whole = len(rest) // size * size
+        for at in range(0, whole, size):
+            yield rest[at : at + size], False
+        rest = rest[whole:]
+    yield rest, True
+
+
+def _quietest(samples: NDArray[np.int16]) -> int:
+    """Return where, in the last seconds, 100 ms are quietest."""
+    step = RATE // 50
+    tail = samples[-round(RATE * _SEARCH) :]
+    energy = (tail[: len(tail) // step * step].astype(np.float32).reshape(-1, step) ** 2).mean(axis=1)
+    return len(samples) - len(tail) + (int(np.convolve(energy, np.ones(5), "valid").argmin()) + 2) * step
+
+
+@lru_cache(maxsize=1)
+def _decoder() -> Any:
+    """Return the decoder, loaded once (about half a second, 110 MB)."""
+    return _new_decoder()
+
+
+def _new_decoder() -> Any:
+    # Batch normalization looks at one stretch alone, so that what came before cannot change the result.
+    return pocketsphinx.Decoder(samprate=RATE, loglevel="FATAL", cmn="batch")
+
+
+def _recognize(decoder: Any, stretch: _Stretch) -> Iterator[Word]:
+    decoder.start_utt()
+    decoder.process_raw(stretch.samples.tobytes(), full_utt=True)
+    decoder.end_utt()
+    for segment in decoder.seg() or ():
+        word = re.sub(r"\(\d+\)$", "", segment.word)
+        if word[0] in "<[+":
+            continue
+        start = stretch.start + segment.start_frame * _FRAME
+        end = stretch.start + (segment.end_frame + 1) * _FRAME
+        yield Word(_cased(word), round(start, 2), round(end, 2))
+
+
+_TURN_PAUSE = 0.18
+"""Seconds between words at which a new speaker may begin."""
+
+
+def _turns(words: tuple[Word, ...]) -> Iterator[tuple[Word, ...]]:
+    """Split words at pauses long enough for another speaker to begin."""
+    start = 0
+    for index in range(1, len(words)):
+        if words[index].start - words[index - 1].end >= _TURN_PAUSE:
+            yield words[start:index]
+            start = index
+    yield words[start:]
+
+
+def _signature(stretch: _Stretch, turn: tuple[Word, ...]) -> diarization.Signature | None:
+    first, last = (round((moment - stretch.start) * RATE) for moment in (turn[0].start, turn[-1].end))
+    return diarization.signature(stretch.samples[first:last].astype(np.float32) / np.float32(32768), RATE)
+
+
+def _attributed(segments: list[Segment], labels: list[str]) -> list[Segment]:
+    """Return segments with their speakers; neighbours of one speaker without a pause between are one segment."""
+    return [replace(segment, speaker=label) for segment, label in zip(segments, labels, strict=True)]
+
+
+def _cased(word: str) -> str:
+    return word[:1].upper() + word[1:] if word == "i" or word.startswith("i'") else word
+
+
+def _sentence(words: tuple[Word, ...]) -> str:
+    text = " ".join(word.word for word in words)
+    return f"{text[:1].upper()}{text[1:]}."
