@@ -12,9 +12,9 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
@@ -155,6 +155,14 @@ class LocalBlobs:
                 _sync_folder(folder.parent)
         path.replace(target)
         _sync_folder(target.parent)
+
+    @contextmanager
+    def hold(self, sha256: str) -> Iterator[None]:
+        self._held[sha256] += 1
+        try:
+            yield
+        finally:
+            self._release(sha256)
 
     def _release(self, digest: str) -> None:
         self._held[digest] -= 1

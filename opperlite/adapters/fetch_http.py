@@ -107,7 +107,7 @@ class HttpFetcher:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise SourceUnusable(f"{host} cannot be resolved: {error}", url=url, unreachable=True) from None
-        addresses = [ipaddress.ip_address(entry[4][0].partition("%")[0]) for entry in found]
+        addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
         for address in addresses:
             if not self._may(host, address):
                 raise SourceUnusable(

@@ -81,7 +81,7 @@ MIGRATIONS: tuple[str, ...] = (
         media_type TEXT, body BLOB, PRIMARY KEY (project_id, key)
     );
     CREATE INDEX replies_age ON replies(created_at);
-    CREATE TABLE transcripts (sha256 TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE transcripts (sha256 TEXT PRIMARY KEY, body BLOB NOT NULL, created_at REAL NOT NULL);
     """,
 )
 
@@ -558,23 +558,28 @@ class SqliteMetadata:
         await self._write(lambda c: c.execute("DELETE FROM replies WHERE created_at < ?", (before,)))
 
     async def forget_claims(self) -> None:
-        """Give back the keys whose requests died with an earlier process; only for the sole owner, at its start."""
         await self._write(lambda c: c.execute("DELETE FROM replies WHERE status IS NULL"))
 
     # ------------------------------------------------------------------------------------ transcripts
 
-    async def save_transcript(self, sha256: str, transcript: Transcript) -> None:
+    async def save_transcript(self, sha256: str, transcript: Transcript, now: float) -> None:
         body = msgspec.msgpack.encode(transcript)
         await self._write(
-            lambda c: c.execute("INSERT OR REPLACE INTO transcripts (sha256, body) VALUES (?, ?)", (sha256, body))
+            lambda c: c.execute(
+                "INSERT OR REPLACE INTO transcripts (sha256, body, created_at) VALUES (?, ?, ?)", (sha256, body, now)
+            )
         )
 
     async def transcript(self, sha256: str) -> Transcript | None:
         row = await self._read(lambda c: _one(c, "SELECT body FROM transcripts WHERE sha256 = ?", sha256))
         return msgspec.msgpack.decode(row[0], type=Transcript) if row else None
 
-    async def sweep_transcripts(self) -> None:
-        await self._write(lambda c: c.execute("DELETE FROM transcripts WHERE sha256 NOT IN (SELECT sha256 FROM files)"))
+    async def sweep_transcripts(self, before: float) -> None:
+        await self._write(
+            lambda c: c.execute(
+                "DELETE FROM transcripts WHERE created_at < ? AND sha256 NOT IN (SELECT sha256 FROM files)", (before,)
+            )
+        )
 
 
 # ---------------------------------------------------------------------------------- on the connection

@@ -7,7 +7,7 @@ Abilities that not every implementation has are protocols of their own (`LocalPa
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -68,6 +68,10 @@ class BlobStore(Protocol):
 
     def adopt(self, path: Path) -> AbstractAsyncContextManager[BlobRef]:
         """Take a finished local file over (it is moved), as `Staging.finish` would, held while in the context."""
+        ...
+
+    def hold(self, sha256: str) -> AbstractContextManager[None]:
+        """Keep a blob from being removed while in the context; it need not exist."""
         ...
 
     def read(self, sha256: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
@@ -244,14 +248,18 @@ class MetadataStore(Protocol):
 
     async def sweep_replies(self, before: float) -> None: ...
 
+    async def forget_claims(self) -> None:
+        """Give back keys whose requests died with an earlier process. Only for the sole owner, at its start."""
+        ...
+
     # What the server knows of speech that it made itself
 
-    async def save_transcript(self, sha256: str, transcript: Transcript) -> None: ...
+    async def save_transcript(self, sha256: str, transcript: Transcript, now: float) -> None: ...
 
     async def transcript(self, sha256: str) -> Transcript | None: ...
 
-    async def sweep_transcripts(self) -> None:
-        """Forget transcripts whose blob no row names any more."""
+    async def sweep_transcripts(self, before: float) -> None:
+        """Forget transcripts from before then whose blob no file names any more."""
         ...
 
 

@@ -143,6 +143,39 @@ class Reply(Struct, frozen=True):
     body: bytes
 
 
+class Policy(Struct, frozen=True):
+    """What the operator set: sizes in bytes, times in seconds.
+
+    `temporary_ttl` is the life of a result that is not stored, `orphan_grace` that of bytes without a row,
+    `reply_ttl` that of replies kept for an Idempotency-Key.
+    """
+
+    max_file_size: int = 512 * 1024 * 1024
+    max_audio_size: int = 26_214_400
+    store_default: bool = True
+    quota_bytes: int = 10 * 1024**3
+    quota_files: int = 10_000
+    upload_ttl: float = 30 * 86400.0
+    generated_ttl: float = 86400.0
+    retention: float | None = None
+    zero_data_retention: bool = False
+    link_ttl: float = 3600.0
+    temporary_ttl: float = 3600.0
+    job_ttl: float = 86400.0
+    reply_ttl: float = 86400.0
+    orphan_grace: float = 3600.0
+    sweep_interval: float = 60.0
+    jobs: int = 2
+    max_queued_jobs: int = 1000
+    job_attempts: int = 3
+    job_lease: float = 60.0
+    shutdown_grace: float = 20.0
+    strict_retired: bool = False
+    caption: bool = True
+    recognizer: Literal["record", "acoustic"] = "record"
+    placeholder_sources: bool = False
+
+
 # ------------------------------------------------------------------------------------------ media sources
 
 

@@ -1,0 +1,281 @@
+"""What a worker process can do: each task is a struct, carried out by the embedded engine.
+
+Only worker processes call `perform`; it imports the engine, and with it the heavy libraries, on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from opperlite.adapters.mime_filetype import sniff
+from opperlite.domain.ports import Made, Sources
+from opperlite.domain.types import (
+    ImagePlan,
+    Media,
+    Segment,
+    SpeechPlan,
+    Transcript,
+    TranscriptionPlan,
+    VideoPlan,
+    Word,
+)
+
+_HEAD = 8192
+Report = Callable[[float], None]
+
+
+class Inspect(Struct, frozen=True, tag=True):
+    """Read what a file is."""
+
+    path: Path
+
+
+class MakeImages(Struct, frozen=True, tag=True):
+    """Draw the plan's images into a folder."""
+
+    plan: ImagePlan
+    sources: Sources
+    folder: Path
+    software: str
+
+
+class MakeVideo(Struct, frozen=True, tag=True):
+    """Render the plan's clip into a folder."""
+
+    plan: VideoPlan
+    sources: Sources
+    folder: Path
+
+
+class Speak(Struct, frozen=True, tag=True):
+    """Speak the plan's input into a folder."""
+
+    plan: SpeechPlan
+    folder: Path
+
+
+class Transcribe(Struct, frozen=True, tag=True):
+    """Write down what a recording says."""
+
+    plan: TranscriptionPlan
+    path: Path
+
+
+Task = Inspect | MakeImages | MakeVideo | Speak | Transcribe
+Outcome = Media | list[Made] | Transcript
+
+
+def perform(task: Task, report: Report) -> Outcome:
+    """Carry out a task; raises `engine.errors.BadMedia` for sources that cannot be used."""
+    match task:
+        case Inspect():
+            return inspect(task.path)
+        case MakeImages():
+            return _images(task)
+        case MakeVideo():
+            return [_video(task, report)]
+        case Speak():
+            return [_speech(task)]
+        case Transcribe():
+            return _transcript(task, report)
+
+
+# ------------------------------------------------------------------------------------------- inspection
+
+
+def inspect(path: Path) -> Media:
+    """What a file is, by its bytes; raises BadMedia when it is no image, video or audio that can be read."""
+    from opperlite.engine.errors import BadMedia
+
+    with path.open("rb") as file:
+        mime_type = sniff(file.read(_HEAD))
+    size = path.stat().st_size
+    match (mime_type or "").partition("/")[0]:
+        case "image":
+            return _image_media(path, size)
+        case "video":
+            return _video_media(path, size, mime_type or "")
+        case "audio":
+            return _audio_media(path, size, mime_type or "")
+    found = mime_type or "unknown bytes"
+    raise BadMedia(f"found {found}; an image, a video or audio is needed")
+
+
+def _image_media(path: Path, size: int) -> Media:
+    from opperlite.engine import pixels
+
+    info = pixels.probe(path)
+    return Media("image", info.mime_type, size, width=info.width, height=info.height)
+
+
+def _video_media(path: Path, size: int, mime_type: str) -> Media:
+    from opperlite.engine import audio, video
+    from opperlite.engine.errors import BadMedia
+
+    try:
+        info = video.probe(path)
+    except BadMedia:
+        sound = audio.probe(path)  # a video container may hold sound alone
+        return Media("audio", mime_type.replace("video/", "audio/"), size, duration=sound.duration, has_audio=True)
+    return Media(
+        "video",
+        mime_type,
+        size,
+        width=info.width,
+        height=info.height,
+        duration=info.duration,
+        fps=float(info.fps),
+        frames=info.frames,
+        has_audio=info.has_audio,
+    )
+
+
+def _audio_media(path: Path, size: int, mime_type: str) -> Media:
+    from opperlite.engine import audio
+
+    info = audio.probe(path)
+    return Media("audio", mime_type, size, duration=info.duration, has_audio=True)
+
+
+# ----------------------------------------------------------------------------------------------- images
+
+
+def _images(task: MakeImages) -> list[Made]:
+    from opperlite.engine import picture, pixels
+
+    plan, sources = task.plan, task.sources
+    if plan.width is None or plan.height is None:
+        raise ValueError("an image plan must be settled before it is drawn")
+    source = pixels.decode(sources.image) if sources.image else None
+    mask = pixels.decode(sources.mask) if sources.mask else None
+    references = [pixels.decode(path) for path in sources.reference_images]
+    made = []
+    for index in range(plan.n):
+        seed = plan.seed + index
+        shared: dict[str, Any] = {
+            "seed": seed,
+            "style": plan.style,
+            "transparent": plan.transparent,
+            "caption": _caption(plan) if plan.caption else None,
+        }
+        if source is None and not references:
+            drawn = picture.draw(plan.prompt, plan.width, plan.height, quality=plan.quality, **shared)
+        elif source is None:
+            blank = picture.draw(plan.prompt, plan.width, plan.height, seed=seed, style=plan.style)
+            drawn = picture.edit(plan.prompt, blank, plan.width, plan.height, references=references, **shared)
+        else:
+            drawn = picture.edit(
+                plan.prompt, source, plan.width, plan.height, mask=mask, references=references, **shared
+            )
+        notes = {"prompt": plan.prompt, "model": plan.model, "seed": str(seed), "Software": task.software}
+        data = pixels.encode(drawn, plan.format, quality=plan.compression, metadata=notes)
+        path = task.folder / f"image-{index}.{plan.format}"
+        path.write_bytes(data)
+        media = Media("image", f"image/{plan.format}", len(data), width=plan.width, height=plan.height)
+        made.append(Made(path, media))
+    return made
+
+
+def _caption(plan: ImagePlan) -> str:
+    return f"{plan.model}  {plan.width}x{plan.height}  {plan.prompt}"
+
+
+# ----------------------------------------------------------------------------------------------- videos
+
+
+def _video(task: MakeVideo, report: Report) -> Made:
+    from opperlite.engine import video
+
+    plan, sources = task.plan, task.sources
+    out = task.folder / "video.mp4"
+    fps = None if plan.fps is None else Fraction(plan.fps).limit_denominator(1001)
+    if sources.video is not None:
+        info = video.edit(
+            out,
+            plan.prompt,
+            sources.video,
+            width=plan.width,
+            height=plan.height,
+            fps=fps,
+            frames=plan.frames,
+            references=sources.reference_images,
+            seed=plan.seed,
+            progress=report,
+        )
+    else:
+        if plan.width is None or plan.height is None or fps is None or plan.frames is None:
+            raise ValueError("a video plan must be settled before it is rendered")
+        info = video.generate(
+            out,
+            plan.prompt,
+            width=plan.width,
+            height=plan.height,
+            fps=fps,
+            frames=plan.frames,
+            seed=plan.seed,
+            audio=plan.audio,
+            style=plan.style,
+            image=sources.image,
+            references=sources.reference_images,
+            progress=report,
+        )
+    media = Media(
+        "video",
+        "video/mp4",
+        out.stat().st_size,
+        width=info.width,
+        height=info.height,
+        duration=info.duration,
+        fps=float(info.fps),
+        frames=info.frames,
+        has_audio=info.has_audio,
+    )
+    return Made(out, media)
+
+
+# ------------------------------------------------------------------------------------------------ audio
+
+
+def _speech(task: Speak) -> Made:
+    from opperlite.engine import audio, speech
+
+    plan = task.plan
+    spoken = speech.speak(
+        plan.input,
+        voice=plan.voice,
+        language=plan.language,
+        speed=plan.speed,
+        instructions=plan.instructions,
+        seed=plan.seed,
+    )
+    path = task.folder / f"speech.{plan.format}"
+    audio.encode(spoken.samples, spoken.rate, plan.format, path)
+    duration = len(spoken.samples) / spoken.rate
+    words = tuple(Word(word.word, word.start, word.end) for word in spoken.words)
+    segments = (Segment(words[0].start, words[-1].end, spoken.text),) if words else ()
+    return Made(
+        path,
+        Media("audio", audio.MIME_TYPES[plan.format], path.stat().st_size, duration=duration, has_audio=True),
+        transcript=Transcript(spoken.text, spoken.language, duration, segments, words),
+    )
+
+
+def _transcript(task: Transcribe, report: Report) -> Transcript:
+    from opperlite.engine import recognition
+
+    plan = task.plan
+    heard = recognition.transcribe(
+        task.path, language=plan.language, prompt=plan.prompt, diarize=plan.diarize, progress=report
+    )
+    return Transcript(
+        text=heard.text,
+        language=heard.language,
+        duration=heard.duration,
+        segments=tuple(Segment(part.start, part.end, part.text, part.speaker) for part in heard.segments),
+        words=tuple(Word(word.word, word.start, word.end) for word in heard.words),
+    )

@@ -1,0 +1,148 @@
+"""Videos, and images on request: accepted after every check, then made by a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from opperlite.domain.errors import ProviderFailed, SourceUnusable, ValidationFailed
+from opperlite.domain.ids import new_id
+from opperlite.domain.images import ImageMaker, image_sources
+from opperlite.domain.jobs import Jobs, RunProgress
+from opperlite.domain.models import plan_video, settle_image, settle_video
+from opperlite.domain.outputs import Studio, media_of
+from opperlite.domain.ports import LocalPath, Made, Sources
+from opperlite.domain.sources import Local, copy_blob
+from opperlite.domain.types import (
+    ImagePlan,
+    ImageRequest,
+    Job,
+    JobKind,
+    Project,
+    VideoPlan,
+    VideoRequest,
+    Warning,
+)
+
+
+class Order(Struct, frozen=True):
+    """A work order as kept in a job's row: one plan, and the blobs it reads by field."""
+
+    video: VideoPlan | None = None
+    image: ImagePlan | None = None
+    inputs: dict[str, tuple[str, ...]] = {}
+
+
+class VideoMaker:
+    """Accepts generations that outlive their request."""
+
+    def __init__(self, studio: Studio, jobs: Jobs, images: ImageMaker) -> None:
+        self._studio = studio
+        self._jobs = jobs
+        self._images = images
+
+    async def submit(self, project: Project, request: VideoRequest, *, store: bool | None) -> Job:
+        """A queued job, after every rule that can be checked now; raises what `models.plan_video` raises."""
+        studio = self._studio
+        model, warnings = studio.model(request.model, "video")
+        plan = plan_video(model, request)
+        fields = {"image": request.image, "video": request.video, "reference_images": request.reference_images}
+        async with (
+            studio.files.blobs.workspace() as workspace,
+            studio.inputs(project, fields, workspace, plan) as inputs,
+        ):
+            plan = settle_video(model, plan, media_of(inputs))
+            return await self._enqueue(project, "video", request.model, Order(video=plan), inputs, store, warnings)
+
+    async def submit_image(self, project: Project, request: ImageRequest, *, store: bool | None) -> Job:
+        """A queued job for a single image."""
+        studio = self._studio
+        if request.n != 1:
+            raise ValidationFailed("An asynchronous call makes one image", field="n", allowed=[1])
+        model, warnings = self._images.checked(request, store, inline=True)
+        plan = self._images.plan(model, request)
+        async with (
+            studio.files.blobs.workspace() as workspace,
+            studio.inputs(project, image_sources(request), workspace, plan) as inputs,
+        ):
+            plan = settle_image(model, plan, media_of(inputs))
+            return await self._enqueue(project, "image", request.model, Order(image=plan), inputs, store, warnings)
+
+    async def _enqueue(
+        self,
+        project: Project,
+        kind: JobKind,
+        model: str,
+        order: Order,
+        inputs: Mapping[str, tuple[Local, ...]],
+        store: bool | None,
+        warnings: tuple[Warning, ...],
+    ) -> Job:
+        """Make the inputs durable, hold them until the row names them, write the row, schedule."""
+        async with AsyncExitStack() as held:
+            names = {
+                field: tuple([await self._durable(local, held) for local in locals_])
+                for field, locals_ in inputs.items()
+            }
+            job = Job(
+                id=new_id("gen"),
+                project_id=project.id,
+                kind=kind,
+                model=model,
+                provider=model.partition("/")[0],
+                order=msgspec.msgpack.encode(msgspec.structs.replace(order, inputs=names)),
+                state="queued",
+                created_at=self._studio.clock.now(),
+                store=self._studio.policy.store_default if store is None else store,
+                inputs=tuple(sorted({sha256 for group in names.values() for sha256 in group})),
+                warnings=warnings,
+            )
+            await self._jobs.submit(job)
+        return job
+
+    async def _durable(self, local: Local, held: AsyncExitStack) -> str:
+        if local.sha256 is not None:
+            return local.sha256
+        return (await held.enter_async_context(self._studio.files.blobs.adopt(local.path))).sha256
+
+
+class Performer:
+    """Carries out a job's work order."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+
+    async def __call__(self, job: Job, workspace: Path, progress: RunProgress) -> Made:
+        order = msgspec.msgpack.decode(job.order, type=Order)
+        sources = await self._sources(order, workspace)
+        if order.image is not None:
+            return (await self._studio.provider.images(order.image, sources, workspace))[0]
+        assert order.video is not None
+        if order.video.late_failure is not None:
+            raise ProviderFailed(order.video.late_failure)
+        return await self._studio.provider.video(order.video, sources, workspace, progress, job.checkpoint)
+
+    async def _sources(self, order: Order, workspace: Path) -> Sources:
+        paths = {
+            field: tuple([await self._path(sha256, workspace) for sha256 in group])
+            for field, group in order.inputs.items()
+        }
+
+        def one(field: str) -> Path | None:
+            return paths[field][0] if paths.get(field) else None
+
+        return Sources(one("image"), one("mask"), one("video"), paths.get("reference_images", ()))
+
+    async def _path(self, sha256: str, workspace: Path) -> Path:
+        blobs = self._studio.files.blobs
+        if await blobs.size(sha256) is None:
+            raise SourceUnusable("A source of this job is gone")
+        return (
+            blobs.local_path(sha256)
+            if isinstance(blobs, LocalPath)
+            else await copy_blob(self._studio.files, sha256, workspace)
+        )
