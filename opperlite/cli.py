@@ -1,11 +1,10 @@
 """The commands. What a command needs is imported inside it, so that help and completion are quick."""
 
-import asyncio
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -15,6 +14,8 @@ from opperlite.values import Choice, Listing, Switch
 
 if TYPE_CHECKING:
     from opperlite.domain.types import Key
+
+_Result = TypeVar("_Result")
 
 EXIT_CODES: Mapping[int, str] = {
     0: "done, or stopped as asked",
@@ -186,6 +187,12 @@ def keys() -> None:
     """
 
 
+def _run(work: Coroutine[Any, Any, _Result]) -> _Result:
+    import asyncio
+
+    return asyncio.run(work)
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
 
@@ -206,7 +213,7 @@ def create_key(name: str, project: str | None, as_json: bool, **flags: Any) -> N
         async with open_projects(_settings(flags)) as projects:
             return await projects.create_key(name=name, project=project)
 
-    key, plain = asyncio.run(create())
+    key, plain = _run(create())
     if as_json:
         click.echo(json.dumps({**_key_row(key), "key": plain}))
         return
@@ -226,7 +233,7 @@ def list_keys(as_json: bool, **flags: Any) -> None:
         async with open_projects(_settings(flags)) as projects:
             return await projects.list_keys()
 
-    rows = [_key_row(key) for key in asyncio.run(listed())]
+    rows = [_key_row(key) for key in _run(listed())]
     if as_json:
         click.echo(json.dumps(rows))
     elif rows:
@@ -251,7 +258,7 @@ def revoke_key(key: str, as_json: bool, **flags: Any) -> None:
         async with open_projects(_settings(flags)) as projects:
             return await projects.revoke_key(key)
 
-    revoked = asyncio.run(revoke())
+    revoked = _run(revoke())
     click.echo(json.dumps(_key_row(revoked)) if as_json else f"Revoked {revoked.id} ({revoked.hint}…).")
 
 
