@@ -66,6 +66,11 @@ _DISPOSITION_COVER = 0x0400
 """AV_DISPOSITION_ATTACHED_PIC of libavformat: a cover picture, not a film."""
 
 
+# Without these flags muxers and encoders write the library's version and random serial numbers.
+_BITEXACT: Any = av.container.Flags.bitexact
+_CODEC_BITEXACT: Any = av.codec.context.Flags.bitexact
+
+
 @dataclass(frozen=True, slots=True)
 class AudioInfo:
     """What an audio source is: duration in seconds, sample rate in Hz, codec and media type."""
@@ -262,8 +267,8 @@ def _frames_of(samples: Samples, rate: int, sample_format: str = "flt") -> Itera
     """Yield frames of one second each."""
     for start in range(0, len(samples), rate):
         block = samples[start : start + rate]
-        data = block if sample_format == "flt" else pcm16(block)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(data[None]), format=sample_format, layout="mono")
+        data: Any = block if sample_format == "flt" else pcm16(block)
+        frame: Any = av.AudioFrame.from_ndarray(np.ascontiguousarray(data[None]), format=sample_format, layout="mono")
         frame.sample_rate = rate
         frame.pts = start
         yield frame
@@ -297,13 +302,12 @@ def encode(
 def _mux(samples: Samples, rate: int, codec: _Codec, path: Path | str, metadata: Mapping[str, str]) -> None:
     options = {"write_xing": "1", "id3v2_version": "3"} if codec.muxer == "mp3" else {}
     with av.open(f"file:{path}", "w", format=codec.muxer, options=options) as container:
-        # Without the flag muxers write the library's version and random serial numbers.
-        container.flags |= int(av.container.Flags.bitexact)
+        container.flags |= _BITEXACT.value
         container.metadata.update(metadata)
         stream: Any = container.add_stream(codec.encoder, rate=rate, layout="mono", options=dict(codec.options))
         context = stream.codec_context
         context.format = codec.sample_format
-        context.flags |= int(av.codec.context.Flags.bitexact)
+        context.flags |= _CODEC_BITEXACT.value
         context.thread_count = 1
         if codec.bit_rate:
             context.bit_rate = codec.bit_rate

@@ -42,7 +42,8 @@ def _frame_pitches(frames: NDArray[np.float32], rate: int) -> NDArray[np.float32
     best = region.argmax(axis=1)
     strong = normal[np.arange(len(best)), best + low] > 0.55
     loud = energy[:, 0] > 0.02 * max(float(energy.max()), 1e-9)
-    return (rate / (best[strong & loud] + low)).astype(np.float32)
+    found: NDArray[np.float32] = (rate / (best[strong & loud] + low)).astype(np.float32)
+    return found
 
 
 _MEL_BANDS = 24
