@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from opperlite.domain.types import Key
 
 _Result = TypeVar("_Result")
+
+_ENGINE = "offline"  # the one that stands behind every model
 
 EXIT_CODES: Mapping[int, str] = {
     0: "done, or stopped as asked",
@@ -31,24 +33,29 @@ class Commands(click.Group):
     """A group of commands whose errors become one message and an exit code of `EXIT_CODES`."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from opperlite.domain.errors import OpperliteError, StorageFailed
-        from opperlite.listening import CannotListen
-
         try:
             return super().invoke(ctx)
-        except ConfigError as error:
-            _fail(ctx, str(error), 2)
-        except StorageFailed as error:
-            _fail(ctx, error.message, 3)
-        except CannotListen as error:
-            _fail(ctx, str(error), 4)
-        except OpperliteError as error:
-            _fail(ctx, error.message, 1)
+        except Exception as error:
+            code = _exit_code(error)
+            if code is None:
+                raise
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(code)
 
 
-def _fail(ctx: click.Context, message: str, code: int) -> NoReturn:
-    click.echo(f"Error: {message}", err=True)
-    ctx.exit(code)
+def _exit_code(error: Exception) -> int | None:
+    """The exit code of an error that is explained by its message; None for any other."""
+    from opperlite.domain.errors import OpperliteError, StorageFailed
+    from opperlite.domain.loading import CatalogError
+    from opperlite.listening import CannotListen
+
+    if isinstance(error, ConfigError | CatalogError):
+        return 2
+    if isinstance(error, StorageFailed):
+        return 3
+    if isinstance(error, CannotListen):
+        return 4
+    return 1 if isinstance(error, OpperliteError) else None
 
 
 # ------------------------------------------------------------------------------------- flags for settings
@@ -284,19 +291,19 @@ def _moment(unix: float | None) -> str | None:
 @settings_options("catalog")
 def models(kind: str | None, as_json: bool, **flags: Any) -> None:
     """List the models that the server answers for."""
-    from opperlite.wiring import open_catalog
+    from opperlite.wiring import load_catalog
 
-    catalog = open_catalog(_settings(flags))
-    rows = [
+    catalog = load_catalog(_settings(flags))
+    rows: list[dict[str, Any]] = [
         {
             "id": model.id,
             "type": model.type,
             "capabilities": list(model.capabilities),
-            "engine": model.engine,
-            "retired": model.retired_at,
+            "engine": _ENGINE,
+            "retired": (model.retired_at or "")[:10] or None,
             "successor": model.successor,
         }
-        for model in catalog.all()
+        for model in catalog.models
         if kind in (None, model.type)
     ]
     if as_json:

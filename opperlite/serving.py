@@ -6,19 +6,17 @@ import math
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import uvicorn
 
 from opperlite import __version__
 from opperlite.api.app import create_app
 from opperlite.config import Settings
+from opperlite.domain.services import Services
 from opperlite.listening import BACKLOG
 from opperlite.signals import Stop
 from opperlite.wiring import open_services
-
-if TYPE_CHECKING:
-    from opperlite.wiring import Services
 
 _KEEP_ALIVE = 75  # seconds; longer than the idle time after which clients drop a pooled connection themselves
 
@@ -42,7 +40,7 @@ class Server(uvicorn.Server):
 def run(settings: Settings, sockets: list[socket.socket], stop: Stop) -> None:
     """Serve on `sockets` until `stop` is asked; returns when everything in flight is finished and closed.
 
-    Raises StorageFailed and DataFolderInUse.
+    Raises StorageFailed, CatalogError.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings, sockets, stop))
@@ -57,15 +55,12 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve(settings: Settings, sockets: list[socket.socket], stop: Stop) -> None:
-    services = await open_services(settings)
-    try:
+    async with open_services(settings) as services:
         if not stop.asked:
             await _answer(services, settings, sockets, stop)
-    finally:
-        await services.close()
 
 
-async def _answer(services: "Services", settings: Settings, sockets: list[socket.socket], stop: Stop) -> None:
+async def _answer(services: Services, settings: Settings, sockets: list[socket.socket], stop: Stop) -> None:
     first_key = await services.projects.ensure_first_key() if settings.auth == "keys" else None
     config = uvicorn.Config(
         create_app(services, settings),
