@@ -4,8 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-import pytest
-
+from opperlite.api.errors import STATUS
 from opperlite.config import settings_table_markdown
 from opperlite.domain.errors import OpperliteError, all_errors
 
@@ -24,15 +23,22 @@ def test_the_settings_table_is_the_one_in_force() -> None:
     assert between(README, "settings") == settings_table_markdown().strip()
 
 
-@pytest.mark.parametrize("error", all_errors(), ids=lambda error: error.__name__)
-def test_every_error_code_is_explained(error: type[OpperliteError]) -> None:
-    assert f"| `{error.code}` |" in between(README, "errors")
+def errors_table() -> str:
+    rows = ["| Code | Status | Meaning |", "|---|---|---|"]
+    rows += [f"| `{error.code}` | {STATUS[error]} | {meaning(error)} |" for error in told_errors()]
+    return "\n".join(rows)
 
 
-def test_every_explained_error_code_exists() -> None:
-    explained = re.findall(r"^\| `(\w+)` \|", between(README, "errors"), re.MULTILINE)
-    assert set(explained) == {error.code for error in all_errors()}
-    assert len(explained) == len(set(explained))
+def told_errors() -> list[type[OpperliteError]]:
+    return sorted(all_errors(), key=lambda error: (STATUS[error], error.code))
+
+
+def meaning(error: type[OpperliteError]) -> str:
+    return (error.__doc__ or "").strip().splitlines()[0]
+
+
+def test_the_errors_table_is_the_one_in_force() -> None:
+    assert between(README, "errors") == errors_table()
 
 
 def shell_lines() -> list[str]:
