@@ -1,0 +1,70 @@
+"""Work done ahead in a thread, and progress told now and then."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+_PROGRESS_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.05
+
+
+def ahead(items: Iterable[T], depth: int = 3) -> Generator[T, None, None]:
+    """The same items, made in a thread of its own, at most `depth` of them in advance.
+
+    An error of the source is raised here in its place; closing the generator stops the thread and waits for it.
+    """
+    ready: queue.Queue[tuple[bool, T | BaseException | None]] = queue.Queue(depth)
+    stop = threading.Event()
+
+    def put(entry: tuple[bool, T | BaseException | None]) -> bool:
+        while not stop.is_set():
+            try:
+                ready.put(entry, timeout=_POLL_SECONDS)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not put((True, item)):
+                    return
+            put((False, None))
+        except BaseException as error:
+            put((False, error))
+
+    thread = threading.Thread(target=work, name="drawing", daemon=True)
+    thread.start()
+    try:
+        while True:
+            more, item = ready.get()
+            if not more:
+                if isinstance(item, BaseException):
+                    raise item
+                return
+            yield item  # type: ignore[misc]
+    finally:
+        stop.set()
+        thread.join()
+
+
+class Progress:
+    """Tells how much is done, at most twenty times a second, and always the end; may raise what it is told."""
+
+    def __init__(self, told: Callable[[float], None] | None, total: int) -> None:
+        self._told, self._total = told, total
+        self._last = -1.0
+
+    def done(self, count: int) -> None:
+        """`count` of the total are done."""
+        if self._told is None:
+            return
+        now = time.monotonic()
+        if count >= self._total or now - self._last >= _PROGRESS_SECONDS:
+            self._last = now
+            self._told(min(1.0, count / self._total))
