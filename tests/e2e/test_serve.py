@@ -1,0 +1,260 @@
+"""`opperlite serve` as a real process: its start, its banner, its keys and its end."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import wave as wavfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import requests
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+PROGRAM = [sys.executable, "-m", "opperlite"]
+PATIENCE = 30.0
+
+
+def environment(folder: Path) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("OPPERLITE_")}
+    return own | {"XDG_CONFIG_HOME": str(folder / "config"), "OPPERLITE_DATA": str(folder / "data")}
+
+
+class Server:
+    """A server process and what its banner told."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [*PROGRAM, "serve", "--port", "0", *flags],
+            env=environment(folder),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        lines = []
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            lines.append(line)
+            if line.startswith("Ctrl-C"):
+                break
+        self.banner = "".join(lines)
+        self.url = self.told("URL")
+        self.port = int(self.url.rpartition(":")[2])
+
+    def told(self, name: str) -> str:
+        found = re.search(rf"^  {name} +(.*)$", self.banner, re.MULTILINE)
+        assert found is not None, f"the banner has no {name}: {self.banner!r}"
+        return found[1]
+
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Send a signal; the exit code and what was written to standard error."""
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, errors
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return command(self.folder, *words)
+
+
+def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *words], env=environment(folder), capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *flags: str) -> Iterator[Server]:
+    server = Server(folder, *flags)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+        server.process.communicate()
+
+
+def wave() -> bytes:
+    """A tenth of a second of silence as a WAV file."""
+    held = io.BytesIO()
+    with wavfile.open(held, "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(1600))
+    return held.getvalue()
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+# ---------------------------------------------------------------------------------------- start and banner
+
+
+def test_the_banner_tells_where_and_its_command_works_as_it_stands(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        assert server.banner.startswith("opperlite ")
+        assert server.told("Data") == str(tmp_path / "data")
+        assert server.told("Docs") == f"{server.url}/docs"
+        assert server.told("Key").startswith("any bearer token")
+        assert requests.get(f"{server.url}/health", timeout=PATIENCE).json() == {"status": "ok"}
+        assert requests.get(server.told("Docs"), timeout=PATIENCE).status_code == 200
+
+        line = re.search(r"^  (curl .*)$", server.banner, re.MULTILINE)
+        assert line is not None
+        if shutil.which("curl"):
+            reply = subprocess.run(shlex.split(line[1]), capture_output=True, text=True, timeout=PATIENCE, check=True)
+            url = json.loads(reply.stdout)["data"][0]["url"]
+            assert requests.get(url, timeout=PATIENCE).content.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_with_0_and_says_so_once(number: int, tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        requests.get(f"{server.url}/health", timeout=PATIENCE)
+        code, errors = server.end(number)
+        assert code == 0
+        assert errors.count("Stopping") == 1
+        assert "Traceback" not in errors
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", server.port), timeout=1)
+
+
+def test_a_signal_during_the_start_ends_with_0(tmp_path: Path) -> None:
+    for delay in (0.15, 0.3):
+        process = subprocess.Popen(
+            [*PROGRAM, "serve", "--port", "0"],
+            env=environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        time.sleep(delay)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=PATIENCE)
+        assert b"Traceback" not in errors
+        assert process.returncode in (0, -signal.SIGTERM)  # before Python itself is ready, the signal's default holds
+
+
+def test_a_request_in_flight_is_finished(tmp_path: Path) -> None:
+    """An upload whose second half comes after the signal is answered, and nothing new is let in."""
+    with serving(tmp_path) as server:
+        boundary = "x" * 20
+        body = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'.encode()
+            + wave()
+            + f"\r\n--{boundary}--\r\n".encode()
+        )
+        head = (
+            f"POST /v3/files HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: Bearer k\r\n"
+            f"Content-Type: multipart/form-data; boundary={boundary}\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode()
+        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as client:
+            client.sendall(head + body[:500])
+            time.sleep(0.3)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            with pytest.raises(OSError, match="refused"):
+                socket.create_connection(("127.0.0.1", server.port), timeout=1)
+            client.sendall(body[500:])
+            reply = b"".join(iter(lambda: client.recv(65536), b""))
+        assert reply.startswith(b"HTTP/1.1 200"), reply
+        assert server.process.wait(PATIENCE) == 0
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path: Path) -> None:
+    with serving(tmp_path) as server, socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as client:
+        client.sendall(
+            f"POST /v3/files HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: Bearer k\r\n"
+            "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\n\r\n--x\r\n".encode()
+        )
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert server.process.poll() is None
+        code, _ = server.end(signal.SIGINT)
+        assert code == 130
+
+
+# ------------------------------------------------------------------------------------------------- refusals
+
+
+def test_a_data_folder_serves_one_server_and_then_the_next(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        second = command(tmp_path, "serve", "--port", "0")
+        assert second.returncode == 3
+        assert len(second.stderr.strip().splitlines()) == 1
+        assert str(tmp_path / "data") in second.stderr
+        assert server.end()[0] == 0
+    with serving(tmp_path) as third:
+        assert third.end()[0] == 0
+
+
+def test_a_data_folder_that_cannot_be_made_ends_with_3(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file, not a folder")
+    result = command(tmp_path, "serve", "--port", "0")
+    assert result.returncode == 3
+    assert result.stderr.startswith("Error: ")
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_taken_port_is_told_with_the_server_that_has_it(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        result = command(tmp_path / "other", "serve", "--port", str(server.port))
+        assert result.returncode == 4
+        assert f"Port {server.port} on 127.0.0.1 is taken" in result.stderr
+        if sys.platform == "linux":
+            assert f"Process {server.process.pid} has it: " in result.stderr
+        assert not (tmp_path / "other").exists()
+
+
+# ---------------------------------------------------------------------------------------------------- keys
+
+
+def test_keys_mode_makes_a_first_key_once_and_takes_only_keys(tmp_path: Path) -> None:
+    with serving(tmp_path, "--auth", "keys") as server:
+        key = server.told("Key").split()[0]
+        assert key in re.findall(r"Bearer (\S+)\"", server.banner)
+        assert requests.get(f"{server.url}/v3/files", headers=bearer(key), timeout=PATIENCE).status_code == 200
+        assert requests.get(f"{server.url}/v3/files", headers=bearer("demo"), timeout=PATIENCE).status_code == 401
+        server.end()
+    with serving(tmp_path, "--auth", "keys") as server:
+        assert key not in server.banner
+        assert server.told("Key").endswith("made")
+        assert requests.get(f"{server.url}/v3/files", headers=bearer(key), timeout=PATIENCE).status_code == 200
+
+
+def test_keys_are_made_and_revoked_beside_a_running_server(tmp_path: Path) -> None:
+    with serving(tmp_path, "--auth", "keys") as server:
+
+        def status(key: str) -> int:
+            return requests.get(f"{server.url}/v3/files", headers=bearer(key), timeout=PATIENCE).status_code
+
+        created = json.loads(server.run("keys", "create", "--name", "laptop", "--json").stdout)
+        plain = server.run("keys", "create").stdout.strip()
+        assert (status(created["key"]), status(plain)) == (200, 200)
+
+        listed = json.loads(server.run("keys", "list", "--json").stdout)
+        assert {row["id"]: row["name"] for row in listed}[created["id"]] == "laptop"
+        assert all("key" not in row and created["key"] not in row.values() for row in listed)
+        assert created["hint"] in server.run("keys", "list").stdout
+
+        assert server.run("keys", "revoke", created["id"]).returncode == 0
+        assert (status(created["key"]), status(plain)) == (401, 200)
+        assert json.loads(server.run("keys", "revoke", plain, "--json").stdout)["revoked"] is not None
+        assert status(plain) == 401
+
+
+@pytest.mark.parametrize("words", [["keys", "revoke", "key_unknown"], ["keys", "create", "--project", "proj_unknown"]])
+def test_an_unknown_key_or_project_ends_with_1(words: Sequence[str], tmp_path: Path) -> None:
+    result = command(tmp_path, *words)
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: ")
+    assert words[-1] in result.stderr
