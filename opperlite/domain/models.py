@@ -1,0 +1,196 @@
+"""The model catalog: look-up, lists, retirement, and the planning of requests by the models' own rules.
+
+Model facts are data (`opperlite/catalog/*.toml` and the user's own folders); no model is named in code.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.resources
+from collections.abc import Callable, Iterable, Sequence
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from opperlite.domain.errors import ModelNotFound, ProviderRefused, ValidationFailed
+from opperlite.domain.loading import CatalogError, read_folder, read_text
+from opperlite.domain.planning import (
+    check_audio,
+    default_seed,
+    plan_image,
+    plan_speech,
+    plan_transcription,
+    plan_video,
+    settle_image,
+    settle_video,
+)
+from opperlite.domain.pricing import price_image, price_speech, price_transcription, price_video
+from opperlite.domain.refusals import refuse
+from opperlite.domain.rules import Violation
+from opperlite.domain.specs import Model
+from opperlite.domain.types import Warning
+
+_TYPE_NAMES = {"image": "image", "video": "video", "tts": "text-to-speech", "stt": "speech-to-text"}
+_SORTS: dict[str, Callable[[Model], tuple[str, ...]]] = {
+    "id": lambda model: (model.id,),
+    "type": lambda model: (model.type, model.id),
+    "provider": lambda model: (model.provider, model.id),
+}
+
+
+class Catalog:
+    """All models by name. A name is "provider/name", an alias, or the bare name where only one model has it."""
+
+    def __init__(self, models: Iterable[Model]) -> None:
+        self._models: dict[str, Model] = {}
+        self._names: dict[str, list[Model]] = {}
+        owners: dict[str, Model] = {}
+        for model in models:
+            for name in (model.id, *model.aliases):
+                other = owners.setdefault(name, model)
+                if other is not model:
+                    raise CatalogError(model.file, None, name, _named_twice(name, other, model))
+            self._models[model.id] = model
+            for name in dict.fromkeys((model.id, model.model_id, *model.aliases)):
+                self._names.setdefault(name, []).append(model)
+
+    @classmethod
+    def load(cls, folders: Sequence[Path | Traversable] = ()) -> Catalog:
+        """The models of these folders, the packaged one where none is named; raises CatalogError."""
+        packaged = importlib.resources.files("opperlite") / "catalog"
+        models: list[Model] = []
+        for folder in folders or (packaged,):
+            models += read_folder(folder, thorough=folder != packaged)
+        return cls(models)
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Every model, in the order of the files."""
+        return tuple(self._models.values())
+
+    def find(self, model_id: str, type: str | None = None) -> Model:
+        """The model of that name and type; raises ModelNotFound, or ValidationFailed for a model of another type."""
+        found = self._names.get(model_id, [])
+        fitting = [model for model in found if type is None or model.type == type]
+        if len(fitting) == 1:
+            return fitting[0]
+        if len(fitting) > 1:
+            names = [model.id for model in fitting]
+            raise ModelNotFound(
+                f"{model_id!r} could be {' or '.join(names)}; send the whole name", field="model", allowed=names
+            )
+        if found and type is not None:
+            other = found[0]
+            raise ValidationFailed(
+                f"{other.id} is a {_TYPE_NAMES[other.type]} model; this call needs {_TYPE_NAMES.get(type, type)}",
+                field="model",
+                allowed=type,
+                type=other.type,
+            )
+        raise self._not_found(model_id, type)
+
+    def _not_found(self, model_id: str, type: str | None) -> ModelNotFound:
+        import difflib  # only a wrong name needs it
+
+        names = [name for name, models in self._names.items() if any(type in (None, one.type) for one in models)]
+        close = difflib.get_close_matches(model_id[:100], names, n=3, cutoff=0.5)
+        close = list(
+            dict.fromkeys(model.id for name in close for model in self._names[name] if type in (None, model.type))
+        )
+        hint = f"did you mean {', '.join(close)}?" if close else "`GET /v3/models` lists them"
+        return ModelNotFound(f"No model is named {model_id[:100]!r}; {hint}", field="model", close=close or None)
+
+    def search(
+        self,
+        *,
+        types: Sequence[str] | None = None,
+        provider: str | None = None,
+        q: str | None = None,
+        capabilities: str | Sequence[str] | None = None,
+        deprecated: bool = False,
+        sort: str = "id",
+        order: str = "asc",
+        limit: int = 50,
+        offset: int = 0,
+        now: float | None = None,
+    ) -> tuple[list[Model], int]:
+        """One page of the models that match, and the count of all that do.
+
+        `capabilities` (joined by comma, or a list) must all be there. Models retired at `now` (Unix seconds) are left
+        out unless `deprecated`; without `now` nothing counts as retired.
+        """
+        wanted = capabilities.split(",") if isinstance(capabilities, str) else list(capabilities or ())
+        needed = {one.strip() for one in wanted if one.strip()}
+        words = (q or "").lower().split()
+        matching = [
+            model
+            for model in self.models
+            if (types is None or model.type in types)
+            and (not provider or model.provider == provider)
+            and needed <= set(model.capabilities)
+            and (deprecated or not is_retired(model, now))
+            and all(word in _searched(model) for word in words)
+        ]
+        matching.sort(key=_SORTS.get(sort, _SORTS["id"]), reverse=order == "desc")
+        return matching[offset : offset + limit], len(matching)
+
+
+def _named_twice(name: str, first: Model, second: Model) -> str:
+    return f"{name} is named twice: by {first.file} and by {second.file}; a model's name must be its own"
+
+
+def _searched(model: Model) -> str:
+    return " ".join((model.id, model.name, model.provider_display_name, model.description, *model.aliases)).lower()
+
+
+def is_retired(model: Model, now: float | None) -> bool:
+    """Whether the vendor has ended the model by `now` (Unix seconds)."""
+    return now is not None and model.retired is not None and model.retired <= now
+
+
+def retirement(model: Model, now: float) -> Warning | None:
+    """The warning for a model that its vendor has ended, with the successor in `details`; None for a live one."""
+    if not is_retired(model, now):
+        return None
+    instead = f"; its successor is {model.successor}" if model.successor else ""
+    details = {"model": model.id, "retired_at": model.retired_at, "successor": model.successor}
+    return Warning(
+        code="model_retired",
+        message=f"{model.provider_display_name} retired {model.id} on {_day(model)}{instead}; this answer is emulated",
+        details={name: value for name, value in details.items() if value is not None},
+    )
+
+
+def retired_refusal(model: Model, now: float) -> ProviderRefused:
+    """What the vendor answers for a model that it has ended."""
+    broken = Violation(kind="retired", path="model", value=model.model_id, facts={"date": _day(model), "now": int(now)})
+    error = refuse(model.refusals, model.provider_display_name, model.model_id, broken, "model")
+    if model.successor:
+        error.details["successor"] = model.successor
+    return error
+
+
+def _day(model: Model) -> str:
+    return dt.datetime.fromtimestamp(model.retired or 0, dt.UTC).date().isoformat()
+
+
+__all__ = [
+    "Catalog",
+    "CatalogError",
+    "Model",
+    "check_audio",
+    "default_seed",
+    "is_retired",
+    "plan_image",
+    "plan_speech",
+    "plan_transcription",
+    "plan_video",
+    "price_image",
+    "price_speech",
+    "price_transcription",
+    "price_video",
+    "read_text",
+    "retired_refusal",
+    "retirement",
+    "settle_image",
+    "settle_video",
+]
