@@ -223,8 +223,9 @@ class Workers:
         skilled = [worker for worker in self._idle if kind in worker.skills] or self._idle
         if not skilled:
             return None
-        self._idle.remove(skilled[-1])
-        return skilled[-1]
+        chosen = skilled[-1]
+        self._idle.remove(chosen)
+        return chosen
 
     def _give_back(self, worker: Worker) -> None:
         if worker.alive and not self._closed:

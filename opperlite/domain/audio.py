@@ -107,7 +107,8 @@ class AudioMaker:
         recognizer = plan.recognizer if chosen else self._studio.policy.recognizer
         if recognizer != "record":
             return None
-        transcript = await self._store.transcript(sha256 or await asyncio.to_thread(_digest, path))
+        digest = sha256 if sha256 is not None else await asyncio.to_thread(_digest, path)
+        transcript = await self._store.transcript(digest)
         if transcript is None or not plan.diarize:
             return transcript
         return replace(transcript, segments=tuple(replace(part, speaker="A") for part in transcript.segments))

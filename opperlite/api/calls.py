@@ -1,0 +1,204 @@
+"""One request on its way: who asks, what it says, and the services that answer."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request
+from msgspec import Struct
+
+from opperlite.api.replies import Reply, replayed
+from opperlite.domain.errors import (
+    Cancelled,
+    IdempotencyMismatch,
+    InvalidJSON,
+    PayloadTooLarge,
+    UnsupportedContentType,
+    ValidationFailed,
+)
+from opperlite.domain.services import Services
+from opperlite.domain.types import Project
+
+T = TypeVar("T")
+S = TypeVar("S", bound=Struct)
+
+_PLACE = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
+_NAMED = re.compile(r"(?:field|parameter) `([^`]*)`")
+_MAX_KEY = 255
+_LIMITS = ("minimum", "maximum", "minLength", "maxLength", "maxItems", "enum", "type")
+
+
+class Call:
+    """A request with the caller's project (None where no key is needed and none was sent)."""
+
+    __slots__ = ("_body", "_max_json", "_project", "base", "request", "services")
+
+    def __init__(
+        self, request: Request[Any, Any, Any], services: Services, project: Project | None, base: str, max_json: int
+    ) -> None:
+        self.request = request
+        self.services = services
+        self._project = project
+        self.base = base
+        self._max_json = max_json
+        self._body: bytes | None = None
+
+    @property
+    def project(self) -> Project:
+        """The caller's project; only on routes that need a key."""
+        assert self._project is not None
+        return self._project
+
+    def path(self, name: str) -> str:
+        """A parameter of the path."""
+        return str(self.request.path_params[name])
+
+    def number(self, name: str, default: int, least: int, most: int | None = None) -> int:
+        """An integer of the query; below `least` or not an integer is refused, above `most` it is `most`."""
+        text = self.request.query_params.get(name)
+        if text is None:
+            return default
+        if not re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII) or int(text) < least:
+            raise ValidationFailed(
+                f"{name} must be an integer of at least {least}, not {text[:40]!r}",
+                field=name,
+                allowed={"min": least} if most is None else {"min": least, "max": most},
+            )
+        return int(text) if most is None else min(int(text), most)
+
+    def text(self, name: str) -> str | None:
+        """A string of the query, None when absent or empty."""
+        return self.request.query_params.get(name) or None
+
+    # ---------------------------------------------------------------------------------------- the body
+
+    async def body(self) -> bytes:
+        """The raw JSON body, read once; raises UnsupportedContentType or PayloadTooLarge."""
+        if self._body is None:
+            self._body = await self._read()
+        return self._body
+
+    async def _read(self) -> bytes:
+        kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise UnsupportedContentType(
+                f"This route takes application/json, not {kind[:80] or 'a body without a Content-Type'}",
+                allowed=["application/json"],
+            )
+        declared = self.request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._max_json:
+            raise self._too_large()
+        body = bytearray()
+        async for chunk in self.request.stream():
+            body += chunk
+            if len(body) > self._max_json:
+                raise self._too_large()
+        return bytes(body)
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(
+            f"A JSON body may have at most {self._max_json:,} bytes", allowed={"max_bytes": self._max_json}
+        )
+
+    async def json(self, kind: type[S]) -> S:
+        """The body as a wire struct; raises InvalidJSON or ValidationFailed with the field and what it allows."""
+        return decode(await self.body(), kind)
+
+    # ------------------------------------------------------------------------------------- idempotency
+
+    async def once(self, fingerprint: Callable[[], Awaitable[bytes]], run: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Run, or replay the reply to the same Idempotency-Key; `fingerprint` is asked after `run` or for a replay."""
+        key = self.request.headers.get("idempotency-key")
+        if key is None or self._project is None:
+            return await run()
+        if not key or len(key) > _MAX_KEY:
+            raise ValidationFailed(
+                f"An Idempotency-Key has 1 to {_MAX_KEY} characters", field="Idempotency-Key", allowed={"max": _MAX_KEY}
+            )
+        store, now = self.services.store, self.services.clock.now()
+        earlier = await store.claim_reply(self.project.id, key, now, now - self.services.policy.reply_ttl)
+        if earlier is not None:
+            if earlier[0] != await fingerprint():
+                raise IdempotencyMismatch()
+            return replayed(earlier[1])
+        kept = False
+        try:
+            reply = await run()
+            if reply.status < 300:
+                await asyncio.shield(store.save_reply(self.project.id, key, await fingerprint(), reply.kept()))
+                kept = True
+            return reply
+        finally:
+            if not kept:
+                await asyncio.shield(store.drop_reply(self.project.id, key))
+
+    async def body_fingerprint(self) -> bytes:
+        """What makes two JSON requests the same: the route and the exact body."""
+        digest = hashlib.sha256(self.request.url.path.encode() + b"\n")
+        digest.update(await self.body())
+        return digest.digest()
+
+    # ---------------------------------------------------------------------------------------- patience
+
+    async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do the work unless the client goes away, which stops it; raises Cancelled then."""
+        task = asyncio.ensure_future(work)
+        gone = asyncio.create_task(self._gone())
+        try:
+            await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise Cancelled("The client closed the connection")
+            return task.result()
+        finally:
+            gone.cancel()
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    async def _gone(self) -> None:
+        while (await self.request.receive())["type"] != "http.disconnect":
+            pass
+
+
+def decode(body: bytes, kind: type[S]) -> S:
+    """JSON bytes as a wire struct; raises InvalidJSON or ValidationFailed."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise _validation(error, kind) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidJSON(f"The request body is not valid JSON: {error}") from None
+    except RecursionError:
+        raise InvalidJSON("The request body is nested too deeply") from None
+
+
+def _validation(error: msgspec.ValidationError, kind: type[Struct]) -> ValidationFailed:
+    """The decoder's message with its field and what that field allows."""
+    text = str(error)
+    place = _PLACE.search(text)
+    path = place.group(1) if place else ""
+    message = text[: place.start()] if place else text
+    missing = _NAMED.search(message)
+    field = ".".join(part for part in (path, missing.group(1) if missing else "") if part)
+    return ValidationFailed(message, field=field or "body", allowed=_allowed(kind, field))
+
+
+def _allowed(kind: type[Struct], field: str) -> dict[str, Any] | None:
+    """What the schema says of a top-level field."""
+    _, components = msgspec.json.schema_components([kind], ref_template="{name}")
+    schema = components[kind.__name__].get("properties", {}).get(field.partition("[")[0].partition(".")[0])
+    if schema is None:
+        return None
+    found: dict[str, Any] = {}
+    for part in (schema, *schema.get("anyOf", ())):
+        if part.get("type") != "null":
+            found.update({name: part[name] for name in _LIMITS if name in part})
+    return found or None
+
+
+Handler = Callable[[Call], Awaitable[Any]]

@@ -1,0 +1,118 @@
+"""Reading stored bytes over HTTP: whole or one range, with what caches and browsers need to be safe."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from urllib.parse import quote
+
+from litestar.types import Receive, Scope, Send
+
+from opperlite.api.replies import error_reply, method_of
+from opperlite.domain.errors import RangeNotSatisfiable
+from opperlite.domain.links import Disposition
+from opperlite.domain.ports import BlobStore
+from opperlite.domain.types import File
+
+_RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", re.ASCII)
+# What a browser may do with served bytes: show them, and nothing else (no script, no form, no frame, no origin).
+_POLICY = (
+    "default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'; "
+    "sandbox; frame-ancestors 'none'"
+)
+
+
+def content_disposition(filename: str, disposition: Disposition) -> str:
+    """The header for a name, by RFC 6266: a plain ASCII form, and the exact one by RFC 8187."""
+    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in filename)
+    exact = quote(filename, safe="!#$&+-.^_`|~")
+    return f"{disposition}; filename=\"{plain}\"; filename*=UTF-8''{exact}"
+
+
+def wanted_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """The bytes start…end (end exclusive) of a Range header, None for the whole.
+
+    Several ranges, other units and what cannot be parsed are answered with the whole (RFC 9110, 14.2);
+    raises RangeNotSatisfiable for one that lies outside.
+    """
+    match = _RANGE.fullmatch(header.strip()) if header else None
+    if match is None:
+        return None
+    first, last, suffix = match.groups()
+    if suffix is not None:
+        start, end = max(size - int(suffix), 0), size
+        if int(suffix) == 0:
+            raise RangeNotSatisfiable()
+    else:
+        start, end = int(first), min(int(last) + 1, size) if last else size
+        if last and int(last) < int(first):
+            return None
+    if start >= size:
+        raise RangeNotSatisfiable()
+    return start, end
+
+
+class Download:
+    """An ASGI application that sends one stored file."""
+
+    def __init__(self, blobs: BlobStore, file: File, disposition: Disposition) -> None:
+        self._blobs = blobs
+        self._file = file
+        self._disposition = disposition
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        size, tag = self._file.bytes, f'"{self._file.sha256}"'
+        if _matches(asked.get("if-none-match"), tag):
+            await self._start(send, 304, tag, None)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        try:
+            fresh = self._unchanged(asked.get("if-range"), tag)
+            part = wanted_range(asked.get("range"), size) if fresh and method_of(scope) == "GET" else None
+        except RangeNotSatisfiable as error:
+            reply = error_reply(error)
+            reply.headers = {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"}
+            await reply(scope, receive, send)
+            return
+        await self._start(send, 206 if part else 200, tag, part)
+        if method_of(scope) == "GET":
+            start, end = part or (0, size)
+            async for piece in self._blobs.read(self._file.sha256, start, end):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _unchanged(self, condition: str | None, tag: str) -> bool:
+        """Whether If-Range lets a part be sent: the same strong tag, or the exact date."""
+        return condition is None or condition in (tag, self._modified())
+
+    def _modified(self) -> str:
+        return format_datetime(datetime.fromtimestamp(int(self._file.created_at), UTC), usegmt=True)
+
+    async def _start(self, send: Send, status: int, tag: str, part: tuple[int, int] | None) -> None:
+        size = self._file.bytes
+        headers = {
+            "etag": tag,
+            "accept-ranges": "bytes",
+            "last-modified": self._modified(),
+            "cache-control": "private, max-age=3600",
+            "content-disposition": content_disposition(self._file.filename, self._disposition),
+            "x-content-type-options": "nosniff",
+            "content-security-policy": _POLICY,
+            "cross-origin-resource-policy": "cross-origin",
+            "referrer-policy": "no-referrer",
+        }
+        if status != 304:
+            headers["content-type"] = self._file.mime_type
+            headers["content-length"] = str(part[1] - part[0] if part else size)
+        if part:
+            headers["content-range"] = f"bytes {part[0]}-{part[1] - 1}/{size}"
+        encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": status, "headers": encoded})
+
+
+def _matches(header: str | None, tag: str) -> bool:
+    if header is None:
+        return False
+    return header.strip() == "*" or tag in (one.strip().removeprefix("W/") for one in header.split(","))

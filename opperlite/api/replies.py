@@ -1,0 +1,64 @@
+"""A finished reply as a small ASGI application: status, headers, bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import msgspec
+from litestar.types import HTTPScope, Receive, Scope, Send
+
+from opperlite.api.errors import body_of, headers_of, status_of
+from opperlite.domain.errors import OpperliteError
+from opperlite.domain.types import Reply as KeptReply
+
+JSON = "application/json"
+_encoder = msgspec.json.Encoder()
+
+
+def method_of(scope: Scope) -> str:
+    """The request's method; only HTTP comes this far."""
+    return cast(HTTPScope, scope)["method"]
+
+
+class Reply:
+    """An HTTP reply whose body is in memory."""
+
+    __slots__ = ("body", "headers", "media_type", "status")
+
+    def __init__(
+        self, status: int, body: bytes = b"", media_type: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.media_type = media_type
+        self.headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"%d" % len(self.body))] if self.status != 204 else []
+        if self.media_type is not None:
+            headers.append((b"content-type", self.media_type.encode()))
+        if self.headers:
+            headers.extend((name.lower().encode(), value.encode("latin-1")) for name, value in self.headers.items())
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        body = b"" if method_of(scope) == "HEAD" else self.body
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def kept(self) -> KeptReply:
+        """The reply as it is remembered for an Idempotency-Key."""
+        return KeptReply(self.status, self.media_type or "", self.body)
+
+
+def json_reply(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    """A struct as JSON."""
+    return Reply(status, _encoder.encode(value), JSON, headers)
+
+
+def error_reply(error: OpperliteError) -> Reply:
+    """An error in its envelope."""
+    return Reply(status_of(error), body_of(error), JSON, headers_of(error))
+
+
+def replayed(reply: KeptReply) -> Reply:
+    """An earlier reply once more."""
+    return Reply(reply.status, reply.body, reply.media_type or None, {"Idempotency-Replayed": "true"})

@@ -1,0 +1,79 @@
+"""`/v3/videos`, and the artifacts that its jobs become."""
+
+from __future__ import annotations
+
+from opperlite.api.calls import Call
+from opperlite.api.images import accepted, source_of, sources_of
+from opperlite.api.replies import Reply, json_reply
+from opperlite.api.schemas import ArtifactStatus, VideoRequest, warnings_of
+from opperlite.domain import types
+from opperlite.domain.files import Files
+from opperlite.domain.jobs import JobView
+
+_POLL_AFTER = {"Retry-After": "1"}
+
+
+async def create(call: Call) -> Reply:
+    """Accept a video to be made; poll the `status_url` for the result."""
+
+    async def run() -> Reply:
+        wire = await call.json(VideoRequest)
+        request = types.VideoRequest(
+            model=wire.model,
+            prompt=wire.prompt,
+            image=source_of(wire.image, "image"),
+            video=source_of(wire.video, "video"),
+            reference_images=sources_of(wire.reference_images),
+            parameters=wire.parameters or {},
+        )
+        job = await call.services.videos.submit(call.project, request, store=wire.store)
+        return json_reply(accepted(call, job), 202)
+
+    return await call.once(call.body_fingerprint, run)
+
+
+async def status(call: Call) -> Reply:
+    """How a job stands; a completed one has a fresh signed URL."""
+    view = await call.services.jobs.view(call.project, call.path("artifact_id"))
+    shown = status_of(view, call.services.files, call.base)
+    return json_reply(shown, headers=_POLL_AFTER if shown.status == "processing" else None)
+
+
+async def cancel(call: Call) -> Reply:
+    """Stop a job (an addition of this server). One that has ended stays as it is."""
+    view = await call.services.jobs.cancel(call.project, call.path("artifact_id"))
+    return json_reply(status_of(view, call.services.files, call.base))
+
+
+def status_of(view: JobView, files: Files, base: str) -> ArtifactStatus:
+    """A job for the wire."""
+    job = view.job
+    if job.state == "completed" and view.file is not None:
+        return ArtifactStatus(
+            id=job.id,
+            status="completed",
+            provider=job.provider,
+            model=job.model,
+            mime_type=view.file.mime_type,
+            url=files.link(base, view.file.id),
+            file_id=view.file.id if view.file.kind != "temporary" else None,
+            warnings=warnings_of(job.warnings),
+        )
+    if job.state == "failed":
+        return ArtifactStatus(
+            id=job.id,
+            status="failed",
+            provider=job.provider,
+            model=job.model,
+            error=job.error or "the generation failed",
+            cancelled=job.cancelled or None,
+            warnings=warnings_of(job.warnings),
+        )
+    return ArtifactStatus(
+        id=job.id,
+        status="processing",
+        provider=job.provider,
+        model=job.model,
+        progress=int(job.progress * 100),
+        queue_position=view.position,
+    )
