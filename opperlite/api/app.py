@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from litestar import Litestar, Request, Response
@@ -14,6 +15,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
+from opperlite.api.access import AccessLog
 from opperlite.api.addresses import Addresses
 from opperlite.api.calls import Call
 from opperlite.api.entrance import Entrance
@@ -41,7 +43,19 @@ def create_app(services: Services, settings: Settings) -> ASGIApp:
         logging_config=None,
         request_max_body_size=None,
     )
-    return Entrance(application, addresses, access_log=settings.access_log)
+    return Entrance(application, addresses, _access_log(settings))
+
+
+def _access_log(settings: Settings) -> AccessLog | None:
+    if not settings.access_log or not logging.getLogger("opperlite.access").isEnabledFor(logging.INFO):
+        return None
+
+    def write(lines: str) -> None:
+        with suppress(OSError, ValueError):  # nobody has to read it
+            sys.stderr.write(lines)
+            sys.stderr.flush()
+
+    return AccessLog(write, settings.log_format)
 
 
 def _lifespan(services: Services) -> Callable[[Litestar], Any]:

@@ -99,6 +99,23 @@ class Studio:
                     found[field] = tuple(opened)
             yield found
 
+    @asynccontextmanager
+    async def submitted(
+        self,
+        project: Project,
+        named: dict[str, Source | tuple[Source, ...] | None],
+        plan: ImagePlan | VideoPlan,
+    ) -> AsyncIterator[dict[str, tuple[Local, ...]]]:
+        """All sources of a job that is being submitted, in a workspace of their own where there are any."""
+        if not any(named.values()):
+            yield {}
+            return
+        async with (
+            self.files.blobs.workspace() as workspace,
+            self.inputs(project, named, workspace, plan) as inputs,
+        ):
+            yield inputs
+
     async def keep(self, project: Project, made: Made, *, store: bool, inline: bool, index: int, name: str) -> Output:
         """Store a result as asked; one that cannot be stored is given inline, with a warning."""
         reason = "zero_data_retention" if store and project.zero_data_retention else None

@@ -51,10 +51,7 @@ class VideoMaker:
         model, warnings = studio.model(request.model, "video")
         plan = plan_video(model, request)
         fields = {"image": request.image, "video": request.video, "reference_images": request.reference_images}
-        async with (
-            studio.files.blobs.workspace() as workspace,
-            studio.inputs(project, fields, workspace, plan) as inputs,
-        ):
+        async with studio.submitted(project, fields, plan) as inputs:
             plan = settle_video(model, plan, media_of(inputs))
             return await self._enqueue(project, "video", request.model, Order(video=plan), inputs, store, warnings)
 
@@ -65,10 +62,7 @@ class VideoMaker:
             raise ValidationFailed("An asynchronous call makes one image", field="n", allowed=[1])
         model, warnings = self._images.checked(request, store, inline=True)
         plan = self._images.plan(model, request)
-        async with (
-            studio.files.blobs.workspace() as workspace,
-            studio.inputs(project, image_sources(request), workspace, plan) as inputs,
-        ):
+        async with studio.submitted(project, image_sources(request), plan) as inputs:
             plan = settle_image(model, plan, media_of(inputs))
             return await self._enqueue(project, "image", request.model, Order(image=plan), inputs, store, warnings)
 
