@@ -1,0 +1,406 @@
+"""Where the things of a prompt stand, how large they are drawn and how they move."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from opperlite.engine import terrain
+from opperlite.engine.layers import Frames, Motion, Sprite
+from opperlite.engine.light import lit, mix
+from opperlite.engine.noise import Stream
+from opperlite.engine.prompt import Thing
+from opperlite.engine.settings import swell
+from opperlite.engine.stage import Stage
+from opperlite.engine.symbols import Colour, Symbol, symbols
+from opperlite.engine.vocabulary import tables
+
+_FLOATING: Final = frozenset(("space", "sky"))
+"""Settings without ground: everything hovers."""
+_WATERS: Final = frozenset(("sea", "lake", "beach"))
+_PHASES: Final = 8
+_TALLEST: Final = 0.78
+"""No thing is higher than this part of the picture."""
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One drawn copy of a thing: its foot's middle and its height in pixels, and how deep in the scene it stands."""
+
+    thing: Thing
+    symbol: Symbol
+    place: str
+    x: float
+    y: float
+    tall: float
+    depth: float
+    mirrored: bool
+    order: float
+
+
+def arrange(stage: Stage) -> list[Spot]:
+    """A spot for each copy of each thing, back to front."""
+    spots: list[Spot] = []
+    things = stage.reading.things
+    for name in ("sky", "under", "water", "ground"):
+        chosen = [thing for thing in things if place_of(stage, thing) == name]
+        copies = [thing for thing in chosen for _ in range(thing.count)][:24]
+        if copies:
+            spots += _ARRANGERS[name](stage, copies)
+    return sorted(_related(stage, spots), key=lambda spot: spot.order)
+
+
+def place_of(stage: Stage, thing: Thing) -> str:
+    """sky, water, under or ground: where this thing belongs in this setting."""
+    place = str(tables()["motif"][thing.motif].values.get("place", "ground"))
+    if stage.setting in _FLOATING:
+        return "sky"
+    if stage.setting in ("studio", "room", "abstract"):
+        return "ground"
+    if stage.setting == "underwater":
+        return "under" if place in ("under", "sky", "water") else "ground"
+    if place == "under":
+        return "water" if stage.setting in _WATERS else "ground"
+    if place == "water" and stage.setting not in _WATERS:
+        return "ground"
+    if place in ("ground", "table") and stage.setting == "sea":
+        return "water"
+    return "ground" if place == "table" else place
+
+
+def _height(stage: Stage, thing: Thing, things: list[Thing]) -> float:
+    """Pixels high: alone it fills a good part of the picture, among others sizes keep their order."""
+    size = _size(thing)
+    largest = max([_size(other) for other in things])
+    share = (0.36 + 0.1 * min(2.4, largest)) * math.sqrt(size / largest)
+    crowd = 1.0 / (1.0 + 0.085 * (len(things) - 1))
+    # Sky and ground share the picture when both hold something.
+    if len({place_of(stage, other) for other in stage.reading.things}) > 1:
+        crowd *= 0.82
+    tall = stage.unit * share * crowd * _softened(thing.size)
+    symbol = symbols()[thing.motif]
+    widest = stage.width * (0.8 if len(things) == 1 else 0.46)
+    return max(4.0, min(tall, stage.height * _TALLEST, widest * symbol.height / symbol.width))
+
+
+def _softened(size: float) -> float:
+    """What the prompt's size words do to a height in pixels: less than to the thing itself."""
+    return math.sqrt(min(1.8, max(0.4, size)))
+
+
+def _size(thing: Thing) -> float:
+    return float(tables()["motif"][thing.motif].values["size"]) * _softened(thing.size)
+
+
+def _ground(stage: Stage, things: list[Thing]) -> list[Spot]:
+    stream = stage.stream("ground")
+    heights = [_height(stage, thing, things) for thing in things]
+    order = _across(things, stream)
+    widths = [heights[i] * symbols()[things[i].motif].width / symbols()[things[i].motif].height for i in order]
+    room = stage.width * 0.92
+    squeeze = min(1.0, room / max(1.0, sum(widths) * (0.86 if len(order) > 2 else 1.02)))
+    total = sum(widths) * squeeze
+    gap = (room - total) / (len(order) + 1)
+    at = stage.width * 0.04 + gap
+    if len(order) == 1:
+        at = stage.width * stream.uniform(0.42, 0.58) - total / 2
+    spots = []
+    for number, index in enumerate(order):
+        wide = widths[number] * squeeze
+        near = _nearness(things[index], heights[index] / max(heights), stream)
+        tall = heights[index] * max(squeeze, 0.5) * (0.84 + 0.22 * near)
+        y = _foot(stage, near)
+        symbol = symbols()[things[index].motif]
+        mirrored = stream.chance(0.4) and "text" not in symbol.name
+        spots.append(
+            Spot(things[index], symbol, "ground", at + wide / 2, y, tall, 0.34 + 0.3 * near, mirrored, 20 + near)
+        )
+        at += wide + gap
+    return spots
+
+
+def _across(things: list[Thing], stream: Stream) -> list[int]:
+    """The order from left to right: mixed, except where the prompt says left or right."""
+    keys = []
+    for index, thing in enumerate(things):
+        key = stream.random()
+        key += {"left": -2.0, "right": 2.0}.get(thing.relation, 0.0)
+        keys.append((key, index))
+    return [index for _, index in sorted(keys)]
+
+
+def _nearness(thing: Thing, share: float, stream: Stream) -> float:
+    """0 far to 1 near: small things stand in front of large ones."""
+    near = 1.0 - 0.62 * share + stream.uniform(-0.12, 0.12)
+    near += {"behind": -0.5, "front": 0.4}.get(thing.relation, 0.0)
+    return min(1.0, max(0.0, near))
+
+
+def _foot(stage: Stage, near: float) -> float:
+    """The row a thing stands on."""
+    start = stage.horizon if stage.shore == stage.height else stage.shore
+    rows = stage.height - start
+    if stage.setting == "studio":
+        return stage.height * (0.8 + 0.1 * near)
+    if stage.setting == "abstract":
+        return stage.height * (0.7 + 0.2 * near)
+    low = 0.34 if stage.shore == stage.height else 0.3
+    return start + rows * (low + (0.9 - low) * near)
+
+
+def _sky(stage: Stage, things: list[Thing]) -> list[Spot]:
+    stream = stage.stream("aloft")
+    floating = stage.setting in _FLOATING
+    ceiling, floor = (
+        stage.height * 0.1,
+        stage.height * (0.9 if floating else 0.0) + (0 if floating else stage.horizon * 0.86),
+    )
+    spots: list[Spot] = []
+    for number, thing in enumerate(things):
+        symbol = symbols()[thing.motif]
+        far = 0.0 if number == 0 else stream.uniform(0.15, 0.6)
+        tall = _height(stage, thing, things) * (1.0 - far * 0.75) * (1.1 if floating else 0.92)
+        tall = min(tall, (floor - ceiling) * 0.9)
+        wide = tall * symbol.width / symbol.height
+        x, y = _free(stage, stream, spots, wide, tall, ceiling, floor)
+        spots.append(Spot(thing, symbol, "sky", x, y, tall, 0.3 - 0.2 * far, stream.chance(0.5), 5 - far))
+    return spots
+
+
+def _free(
+    stage: Stage, stream: Stream, taken: list[Spot], wide: float, tall: float, ceiling: float, floor: float
+) -> tuple[float, float]:
+    """The freest of some tried places: the middle of the foot."""
+    best, most = (stage.width / 2, floor), -1e9
+    for _ in range(14):
+        x = stream.uniform(
+            0.04 * stage.width + wide / 2, max(0.05 * stage.width + wide / 2, 0.96 * stage.width - wide / 2)
+        )
+        y = stream.uniform(ceiling + tall, max(ceiling + tall + 1, floor))
+        apart = [_distance(spot, x, y, tall) for spot in taken]
+        centre = abs(x / stage.width - 0.5) * stage.unit * 0.35
+        free = min(apart, default=stage.unit) - centre
+        if free > most:
+            best, most = (x, y), free
+    return best
+
+
+def _distance(spot: Spot, x: float, y: float, tall: float) -> float:
+    dx, dy = spot.x - x, (spot.y - spot.tall / 2) - (y - tall / 2)
+    return math.sqrt(dx * dx + dy * dy) - (spot.tall + tall) / 2
+
+
+def _under(stage: Stage, things: list[Thing]) -> list[Spot]:
+    spots = _sky(replace_horizon(stage), things)
+    return [replace(spot, place="under", order=15 + spot.depth) for spot in spots]
+
+
+def replace_horizon(stage: Stage) -> Stage:
+    """The stage as seen by what swims: all of the height is free."""
+    return replace(stage, setting="space")
+
+
+def _water(stage: Stage, things: list[Thing]) -> list[Spot]:
+    stream = stage.stream("afloat")
+    bottom = min(stage.height, stage.shore)
+    rows = bottom - stage.horizon
+    heights = [_height(stage, thing, things) * 0.92 for thing in things]
+    room = stage.width * 0.9
+    widths = [
+        tall * symbols()[thing.motif].width / symbols()[thing.motif].height
+        for tall, thing in zip(heights, things, strict=True)
+    ]
+    squeeze = min(1.0, room / max(1.0, sum(widths)))
+    gap = (room - sum(widths) * squeeze) / (len(things) + 1)
+    at = stage.width * 0.05 + gap
+    spots = []
+    for index in _across(things, stream):
+        thing, wide = things[index], widths[index] * squeeze
+        near = min(1.0, max(0.0, 0.5 + stream.uniform(-0.3, 0.3)))
+        if len(things) == 1:
+            near = 0.6
+        y = stage.horizon + rows * (0.16 + (0.34 if stage.setting == "sea" else 0.6) * near)
+        tall = heights[index] * squeeze * (0.72 + 0.4 * near)
+        spots.append(
+            Spot(
+                thing,
+                symbols()[thing.motif],
+                "water",
+                at + wide / 2,
+                y,
+                tall,
+                0.25 + 0.2 * near,
+                stream.chance(0.5),
+                10 + near,
+            )
+        )
+        at += wide + gap
+    return spots
+
+
+_ARRANGERS: Final = {"sky": _sky, "under": _under, "water": _water, "ground": _ground}
+
+
+def _related(stage: Stage, spots: list[Spot]) -> list[Spot]:
+    """Put what is on, under or above another thing there."""
+    things = list(stage.reading.things)
+    for index, thing in enumerate(things):
+        before = things[index - 1] if index else None
+        if before is None or thing.relation not in ("on", "under", "above"):
+            continue
+        bases = [spot for spot in spots if spot.thing == (thing if thing.relation == "on" else before)]
+        movers = [spot for spot in spots if spot.thing == (before if thing.relation == "on" else thing)]
+        # "a cat on a house": the first named stands on the second.
+        if thing.relation in ("under", "above"):
+            bases, movers = movers, bases
+        if not bases or not movers or (place_of(stage, before) == "sky" and thing.relation == "on"):
+            continue
+        spots = [_seated(spot, bases, movers, thing.relation) if spot in movers else spot for spot in spots]
+    return spots
+
+
+def _seated(spot: Spot, bases: list[Spot], movers: list[Spot], relation: str) -> Spot:
+    number = movers.index(spot)
+    base = bases[number % len(bases)]
+    wide = base.tall * base.symbol.width / base.symbol.height
+    share = (number // len(bases) + 1) / (len(movers) // len(bases) + 1) - 0.5
+    if relation == "on":
+        tall = min(spot.tall, base.tall * 0.6, wide * 0.7 * spot.symbol.height / spot.symbol.width)
+        seat = float(tables()["motif"][base.thing.motif].values.get("seat", 0.0))
+        y = base.y - base.tall * (1.0 - seat) + tall * 0.06
+        return replace(
+            spot,
+            x=base.x + share * wide * 0.7,
+            y=max(y, tall + 2),
+            tall=tall,
+            place="seat",
+            order=base.order + 0.5,
+            depth=base.depth,
+        )
+    if relation == "above":
+        y = base.y - base.tall - spot.tall * 0.1
+        return replace(spot, x=base.x + share * wide, y=max(spot.tall * 1.02, y), place="sky")
+    return spot
+
+
+def put(stage: Stage, spots: list[Spot]) -> None:
+    """Add the things' sprites, shadows and, on the sea, the waves between them to the stage."""
+    swells = 0
+    for spot in spots:
+        if stage.setting == "sea" and spot.place == "water":
+            while (
+                swells < 5
+                and stage.horizon + (stage.height - stage.horizon) * ((swells + 1) / 6) ** 2 * 0.92
+                < spot.y - spot.tall * 0.08
+            ):
+                swell(stage, swells, swells + 1)
+                swells += 1
+        _add(stage, spot)
+    if stage.setting == "sea":
+        swell(stage, swells, 6)
+
+
+def _add(stage: Stage, spot: Spot) -> None:
+    frames = frames_of(stage, spot)
+    wide, tall = frames[0].size
+    left, top = spot.x - wide / 2, spot.y - tall
+    motion = _motion(stage, spot)
+    if spot.place == "ground" and stage.setting not in ("abstract",):
+        strength = 118 if not stage.light.night else 84
+        shade = terrain.blob(round(wide * 1.12), max(3, round(min(tall * 0.16, wide * 0.26))), (18, 18, 34), strength)
+        stage.layers.append(
+            Sprite(
+                [shade], spot.x - shade.width / 2, spot.y - shade.height * 0.56, spot.depth, replace(motion, bob=0.0)
+            )
+        )
+    stage.layers.append(Sprite(frames, left, top, spot.depth, motion))
+
+
+def frames_of(stage: Stage, spot: Spot) -> Frames:
+    """The sprite's pictures: one, or several phases when parts of it move."""
+    count = _PHASES if spot.symbol.moves else 1
+    distance = 0.0 if spot.place in ("ground", "seat") and spot.depth > 0.5 else max(0.0, 0.34 - spot.depth * 0.6)
+    if stage.setting in ("space", "studio", "room", "abstract", "moonscape"):
+        distance = 0.0
+    return Frames(count, lambda number: _frame(stage, spot, number / count, distance))
+
+
+def _frame(stage: Stage, spot: Spot, phase: float, distance: float) -> Image.Image:
+    image = shaded(stage, spot.symbol, round(spot.tall), spot.thing.colour, phase, distance)
+    if spot.mirrored:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return image
+
+
+def shaded(
+    stage: Stage, symbol: Symbol, tall: int, colour: Colour | None, phase: float, distance: float
+) -> Image.Image:
+    """A motif in the stage's light: coloured by it, modelled by a bright and a dark side, its lamps shining."""
+    light = stage.light
+    body, shine = symbol.paint(tall, colour=colour, phase=phase)
+    image = body.convert("RGBA")
+    alpha = image.getchannel("A")
+    ambient = light.ambient
+    if stage.setting in ("studio", "space"):
+        ambient = mix(ambient, (255, 255, 255), 0.85)
+    if stage.setting == "room":
+        ambient = mix(ambient, (255, 240, 214), 0.6)
+    tables_ = [
+        value * (255 - round(distance * 255)) // 255 * ambient[channel] // 255 + round(light.haze[channel] * distance)
+        for channel in range(3)
+        for value in range(256)
+    ]
+    colours = image.convert("RGB").point(tables_)
+    _model(colours, alpha, light.sun, lit((40, 36, 70), light.ambient))
+    if shine.getbbox():
+        lamps = shine.convert("RGBA")
+        colours.paste(lamps, (0, 0), lamps)
+    colours.putalpha(alpha)
+    return colours
+
+
+def _model(colours: Image.Image, alpha: Image.Image, bright: Colour, dark: Colour) -> None:
+    """Light from above left: brighten the edge towards it, darken the one away from it; drawn at a quarter size."""
+    if min(alpha.size) < 12:
+        return
+    small = alpha.reduce(4)
+    reach = max(1, round(min(small.size) * 0.09))
+    from PIL import ImageFilter
+
+    soft = np.asarray(small.filter(ImageFilter.BoxBlur(reach)), np.int32)
+    rows, columns = soft.shape
+    padded = np.pad(soft, reach)
+    above = padded[0:rows, 0:columns]
+    below = padded[2 * reach : 2 * reach + rows, 2 * reach : 2 * reach + columns]
+    for side, colour, strength in ((above, bright, 66), (below, dark, 92)):
+        mask = np.clip((235 - side) * strength // 235, 0, 255).astype(np.uint8)
+        colours.paste(colour, (0, 0), Image.fromarray(mask).resize(colours.size, Image.Resampling.BILINEAR))
+
+
+def _motion(stage: Stage, spot: Spot) -> Motion:
+    """How this copy moves: by where it is and by the vocabulary's own word for it."""
+    stream = stage.stream("motion", spot.x, spot.y)
+    values = tables()["motif"][spot.thing.motif].values
+    pace = (
+        float(values.get("pace", 0.0))
+        * stage.width
+        * (-1.0 if not spot.mirrored else 1.0)
+        * (-1.0 if values.get("faces") == "right" else 1.0)
+    )
+    bob = {"sky": 0.014, "under": 0.016, "water": 0.008}.get(spot.place, 0.0) * stage.unit
+    period = {"water": 3.4}.get(spot.place, stream.uniform(4.0, 6.5))
+    cycle = float(values.get("cycle", 2.4))
+    if stage.setting in ("studio", "room"):
+        pace = 0.0
+    wraps = bool(values.get("wraps", False)) and pace != 0.0
+    return Motion(
+        across=pace,
+        bob=bob,
+        period=period,
+        cycle=cycle,
+        start=stream.random(),
+        wraps=wraps,
+        reach=0.0 if wraps or not pace else stage.width * 0.12,
+    )

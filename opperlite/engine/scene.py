@@ -1,0 +1,130 @@
+"""Scenes: a prompt composed once, drawn at any size and any point in time."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from opperlite.engine import placement, prompt, settings, weather
+from opperlite.engine.light import Light, light_of
+from opperlite.engine.pixels import Pixels
+from opperlite.engine.prompt import Reading
+from opperlite.engine.stage import Stage
+from opperlite.engine.symbols import Colour
+from opperlite.engine.vocabulary import tables
+
+_DAY: Final = 60.0
+"""Seconds in which the light of a long clip turns as far as it ever does."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a prompt asks to see."""
+
+    reading: Reading
+    seed: int
+    style: str | None
+    setting: str
+    light: Light
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The motifs recognised, in the prompt's order."""
+        return tuple(thing.motif for thing in self.reading.things)
+
+    @property
+    def weather(self) -> tuple[str, ...]:
+        """Kinds of weather: rain, storm, snow, fog, wind, clear, cloudy, overcast, aurora, rainbow."""
+        return self.reading.weather
+
+    @property
+    def time_of_day(self) -> str:
+        """dawn, day, sunset, dusk or night; empty when the prompt does not say."""
+        return self.reading.time_of_day
+
+    @property
+    def quoted(self) -> tuple[str, ...]:
+        """The texts within quotation marks."""
+        return self.reading.quoted
+
+    @property
+    def palette(self) -> tuple[Colour, ...]:
+        """The main colours: sky from the top down, then those the prompt names."""
+        named = tuple(thing.colour for thing in self.reading.things if thing.colour)
+        return (self.light.top, self.light.middle, self.light.low, *self.reading.colours, *named)
+
+    def renderer(self, width: int, height: int, *, transparent: bool = False) -> "Renderer":
+        """Draw everything that stays the same, for frames of one size."""
+        return Renderer(self, width, height, transparent=transparent)
+
+    def frame(self, width: int, height: int, *, time: float = 0.0, transparent: bool = False) -> Pixels:
+        """The scene `time` seconds in, as RGB or, transparent, its things alone as RGBA."""
+        return self.renderer(width, height, transparent=transparent).frame(time)
+
+
+class Renderer:
+    """A scene prepared for one picture size; frame is quick and may be asked for in any order of time."""
+
+    def __init__(self, scene: Scene, width: int, height: int, *, transparent: bool = False) -> None:
+        if width < 1 or height < 1:
+            raise ValueError(f"the size is {width}x{height}; at least 1x1 is allowed")
+        self.width, self.height, self.transparent = width, height, transparent
+        stage = Stage(scene.reading, scene.light, scene.setting, width, height, scene.seed)
+        settings.build(stage)
+        if transparent:
+            stage.layers.clear()
+        placement.put(stage, placement.arrange(stage))
+        if not transparent:
+            weather.fall(stage)
+        self._layers = stage.layers
+
+    def frame(self, time: float = 0.0) -> Pixels:
+        """The picture `time` seconds in."""
+        if self.transparent:
+            return self._cut_out(time)
+        canvas = Image.new("RGB", (self.width, self.height))
+        for layer in self._layers:
+            layer.paint(canvas, time)
+        return np.array(canvas)
+
+    def _cut_out(self, time: float) -> Pixels:
+        """The things alone: painted on black and on white, which tells colour and alpha apart exactly."""
+        black, white = (Image.new("RGB", (self.width, self.height), (tone,) * 3) for tone in (0, 255))
+        for layer in self._layers:
+            layer.paint(black, time)
+            layer.paint(white, time)
+        dark, bright = np.array(black).astype(np.int32), np.array(white).astype(np.int32)
+        alpha = np.clip(255 - (bright - dark).min(axis=2), 0, 255)
+        colours = np.clip(dark * 255 // np.maximum(alpha, 1)[:, :, None], 0, 255)
+        return np.dstack((colours, alpha)).astype(np.uint8)
+
+
+@lru_cache(maxsize=64)
+def compose(text: str, *, seed: int = 0, style: str | None = None) -> Scene:
+    """Understand a prompt and decide where it takes place and in which light."""
+    reading = prompt.read(text)
+    return Scene(reading, seed, style, setting_of(reading), light_of(reading, seed))
+
+
+def setting_of(reading: Reading) -> str:
+    """The setting named first, or else the home of the things named, or abstract for what is not understood."""
+    named = [setting for setting in reading.settings if setting not in ("sky",)] or list(reading.settings)
+    if named:
+        return _most_telling(named)
+    if reading.things:
+        homes = tables()["motif"]
+        standing = [thing for thing in reading.things if homes[thing.motif].values.get("place", "ground") != "sky"]
+        return str(homes[(standing or list(reading.things))[0].motif].values["home"])
+    if reading.weather or reading.time_of_day or reading.season:
+        return "mountains" if "aurora" in reading.weather or reading.season == "winter" else "meadow"
+    return "abstract"
+
+
+def _most_telling(named: list[str]) -> str:
+    """Of several places, one that shows the others too: a lake has its mountains, a meadow is everywhere."""
+    for setting in ("underwater", "moonscape", "space", "room", "studio", "street", "beach", "lake", "sea"):
+        if setting in named:
+            return setting
+    return next((setting for setting in named if setting not in ("meadow", "abstract")), named[0])
