@@ -44,7 +44,8 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE projects (
         id TEXT PRIMARY KEY, organisation_id TEXT NOT NULL REFERENCES organisations(id), name TEXT NOT NULL,
         upload_ttl REAL NOT NULL, generated_ttl REAL NOT NULL, created_at REAL NOT NULL, retention REAL,
-        zero_data_retention INTEGER NOT NULL, files INTEGER NOT NULL DEFAULT 0
+        zero_data_retention INTEGER NOT NULL, files INTEGER NOT NULL DEFAULT 0,
+        unfinished_jobs INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID;
     CREATE TABLE keys (
         id TEXT PRIMARY KEY, project_id TEXT NOT NULL REFERENCES projects(id), name TEXT NOT NULL,
@@ -70,7 +71,7 @@ MIGRATIONS: tuple[str, ...] = (
         lease_until REAL, checkpoint TEXT, progress REAL NOT NULL, file_id TEXT, mime_type TEXT, error TEXT,
         cancelled INTEGER NOT NULL, warnings TEXT NOT NULL, finished_at REAL
     );
-    CREATE INDEX jobs_unfinished ON jobs(project_id) WHERE finished_at IS NULL;
+    CREATE INDEX jobs_unfinished ON jobs(seq) WHERE finished_at IS NULL;
     CREATE INDEX jobs_finished ON jobs(finished_at) WHERE finished_at IS NOT NULL;
     CREATE TABLE job_inputs (
         sha256 TEXT NOT NULL, job_id TEXT NOT NULL, PRIMARY KEY (sha256, job_id)
@@ -382,13 +383,11 @@ class SqliteMetadata:
 
     async def add_job(self, job: Job, limit: int) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            unfinished = _one(
-                connection,
-                "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE project_id = ? AND finished_at IS NULL LIMIT ?)",
-                job.project_id,
-                limit,
-            )[0]
-            if unfinished >= limit:
+            counted = connection.execute(
+                "UPDATE projects SET unfinished_jobs = unfinished_jobs + 1 WHERE id = ? AND unfinished_jobs < ?",
+                (job.project_id, limit),
+            )
+            if counted.rowcount != 1:
                 raise TooManyRequests(
                     f"This project already has {limit} jobs waiting or running; let some finish first", limit=limit
                 )
@@ -415,7 +414,7 @@ class SqliteMetadata:
                 (f"the work was interrupted {attempts} times", now, job_id, attempts, now),
             )
             if worn.rowcount:
-                connection.execute("DELETE FROM job_inputs WHERE job_id = ?", (job_id,))
+                _job_ended(connection, job_id)
                 return None
             row = _one(
                 connection,
@@ -465,7 +464,7 @@ class SqliteMetadata:
             ).rowcount
             if changed != 1:
                 return False
-            connection.execute("DELETE FROM job_inputs WHERE job_id = ?", (job.id,))
+            _job_ended(connection, job.id)
             if file is not None:
                 _insert_file(connection, file, now)
             return True
@@ -474,30 +473,27 @@ class SqliteMetadata:
 
     async def cancel_job(self, project_id: str, job_id: str, now: float) -> Job | None:
         def work(connection: sqlite3.Connection) -> Job | None:
-            connection.execute(
+            changed = connection.execute(
                 "UPDATE jobs SET state = 'failed', error = 'cancelled', cancelled = 1, finished_at = ?, owner = NULL, "
                 "lease_until = NULL WHERE id = ? AND project_id = ? AND finished_at IS NULL",
                 (now, job_id, project_id),
             )
-            connection.execute(
-                "DELETE FROM job_inputs WHERE job_id IN (SELECT id FROM jobs WHERE id = ? AND finished_at IS NOT NULL)",
-                (job_id,),
-            )
+            if changed.rowcount:
+                _job_ended(connection, job_id)
             row = _one(connection, f"SELECT {_JOB} FROM jobs WHERE id = ? AND project_id = ?", job_id, project_id)
             return _job(row) if row else None
 
         return await self._write(work)
 
-    async def unfinished_jobs(self, now: float) -> Sequence[Job]:
+    async def unfinished_jobs(self, now: float) -> Sequence[str]:
         rows = await self._read(
             lambda c: _all(
                 c,
-                f"SELECT {_JOB} FROM jobs WHERE finished_at IS NULL AND (state = 'queued' OR lease_until <= ?) "
-                "ORDER BY seq",
+                "SELECT id FROM jobs WHERE finished_at IS NULL AND (state = 'queued' OR lease_until <= ?) ORDER BY seq",
                 now,
             )
         )
-        return [_job(row) for row in rows]
+        return [row[0] for row in rows]
 
     async def reset_leases(self) -> int:
         statement = "UPDATE jobs SET lease_until = 0 WHERE state = 'running' AND finished_at IS NULL"
@@ -631,6 +627,16 @@ def _usage(connection: sqlite3.Connection, organisation_id: str, now: float) -> 
     return Usage(row[0] - gone_bytes, row[1] - gone_files, row[2], row[3])
 
 
+def _job_ended(connection: sqlite3.Connection, job_id: str) -> None:
+    """What goes with a job's end, once: its inputs are no longer wanted, and one fewer is unfinished."""
+    connection.execute("DELETE FROM job_inputs WHERE job_id = ?", (job_id,))
+    connection.execute(
+        "UPDATE projects SET unfinished_jobs = unfinished_jobs - 1 "
+        "WHERE id = (SELECT project_id FROM jobs WHERE id = ?)",
+        (job_id,),
+    )
+
+
 def _insert_file(connection: sqlite3.Connection, file: File, now: float) -> None:
     organisation_id = _one(connection, "SELECT organisation_id FROM projects WHERE id = ?", file.project_id)[0]
     if file.kind != "temporary":
@@ -676,8 +682,7 @@ def _job_row(job: Job) -> tuple[object, ...]:
 
 
 def _job(row: Any) -> Job:
-    names = msgspec.structs.fields(Job)
-    values = {field.name: value for field, value in zip(names, row, strict=True)}
+    values = dict(zip(Job.__struct_fields__, row, strict=True))
     values["store"] = bool(values["store"])
     values["cancelled"] = bool(values["cancelled"])
     values["inputs"] = msgspec.json.decode(values["inputs"], type=tuple[str, ...])

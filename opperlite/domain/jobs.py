@@ -102,7 +102,7 @@ class Jobs:
         if stored is None or self._forgotten(stored):
             raise NotFound(f"No job {job_id[:64]!r} in this project")
         if stored.state != "completed":
-            return JobView(stored)
+            return JobView(stored, position=self._queue.waiting(job_id) if stored.state == "queued" else None)
         file = await self._store.linked_file(stored.file_id or "", self._clock.now())
         if file is None:
             raise NotFound("The result of this job has expired or been deleted")
@@ -151,10 +151,10 @@ class Jobs:
         return sum(live.task is not None for live in self._live.values())
 
     async def _rescan(self) -> None:
-        for job in await self._store.unfinished_jobs(self._clock.now()):
-            if job.id not in self._live or self._live[job.id].task is None:
-                self._live.setdefault(job.id, _Live(replace(job, state="queued")))
-                await self._queue.put(job.id)
+        for job_id in await self._store.unfinished_jobs(self._clock.now()):
+            live = self._live.get(job_id)
+            if live is None or live.task is None:
+                await self._queue.put(job_id)
 
     async def _rescan_forever(self) -> None:
         while True:

@@ -219,8 +219,8 @@ class MetadataStore(Protocol):
         """End a job that has not ended, as failed and cancelled; the job as it stands."""
         ...
 
-    async def unfinished_jobs(self, now: float) -> Sequence[Job]:
-        """Jobs that wait, or run on a lease that has run out, oldest first."""
+    async def unfinished_jobs(self, now: float) -> Sequence[str]:
+        """The ids of jobs that wait, or run on a lease that has run out, oldest first."""
         ...
 
     async def reset_leases(self) -> int:
