@@ -10,8 +10,8 @@ from typing import Any
 
 from opperlite.domain.errors import ValidationFailed
 from opperlite.domain.geometry import nearest_ratio, parse_ratio
-from opperlite.domain.rules import describe_size, field_at, is_type, merge, nested, parse_size, read, size_problem
-from opperlite.domain.specs import Bridge, ImageParams, Model
+from opperlite.domain.rules import describe_size, field_at, is_type, merge, nested, parse_size, size_problem
+from opperlite.domain.specs import ImageParams, Model
 from opperlite.domain.types import ImageRequest, SpeechRequest, TranscriptionRequest
 
 TIERS = ("low", "medium", "high")  # the normalized qualities of every image model (images guide)
@@ -205,7 +205,7 @@ def _put_speed(model: Model, speed: float, body: Body) -> None:
 
 def transcription_body(model: Model, request: TranscriptionRequest) -> Body:
     """What the provider would be sent for a transcription, before the caller's own `parameters`."""
-    bridge, published = model.spec.bridge, model.spec.params.stt
+    bridge = model.spec.bridge
     body = Body(bridge.always)
     if request.diarize and not bridge.diarize:
         raise invalid(
@@ -213,8 +213,6 @@ def transcription_body(model: Model, request: TranscriptionRequest) -> Body:
         )
     body.put("diarize", bridge.diarize if request.diarize else bridge.plain)
     if request.language is not None:
-        if published is not None and published.languages:
-            one_of("language", request.language, published.languages, model.id)
         body.set("language", bridge.language, request.language)
     body.set("prompt", bridge.prompt, request.prompt)
     return body
@@ -234,16 +232,3 @@ def own_parameter(
             f"parameters.{name}", f"parameters.{name} must be one of {listed}; found {value!r:.100}", list(allowed)
         )
     return value, rest
-
-
-__all__ = [
-    "Body",
-    "Bridge",
-    "check_text",
-    "image_body",
-    "invalid",
-    "own_parameter",
-    "read",
-    "speech_body",
-    "transcription_body",
-]

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from opperlite.domain.rules import INPUT_MARK, Field, Rule, check, field_at, parse_size
+from opperlite.domain.checking import check
+from opperlite.domain.rules import INPUT_MARK, Field, Rule, field_at, parse_size
 from opperlite.domain.specs import Bridge, ModelSpec, Output
 
 Path = tuple[str | int, ...]

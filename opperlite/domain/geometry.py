@@ -73,7 +73,7 @@ def _ratio_sides(spec: ModelSpec, body: Mapping[str, Any], inputs: int, source: 
     name = effective(fields, body, output.ratio) if output.ratio else None
     size = effective(fields, body, output.size) if output.size else None
     follows = name in output.auto or size in output.auto or _left_open(output, body)
-    if inputs and (follows or (output.edit == "sides" and inputs == 1)):
+    if inputs and (follows or (output.image_decides and inputs == 1)):
         if source is None:
             return None
         ratio: float | None = source[0] / source[1]

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,18 @@ def read_folder(folder: Path | Traversable, *, thorough: bool) -> list[Model]:
 
     `thorough` also looks for contradictions, which the packaged files are known not to have.
     """
-    if not folder.is_dir():
-        raise CatalogError(
-            str(folder), None, None, "no such folder; a folder of catalog files (*.toml) is expected here"
-        )
     models: list[Model] = []
-    for file in sorted((one for one in folder.iterdir() if one.name.endswith(".toml")), key=lambda one: one.name):
+    for file in catalog_files(folder):
         models += read_file(file, thorough=thorough)
     return models
+
+
+def catalog_files(folder: Path | Traversable) -> list[Path | Traversable]:
+    """The catalog files of a folder by name; a folder that is not there is a CatalogError."""
+    if not folder.is_dir():
+        expected = "no such folder; a folder of catalog files (*.toml) is expected here"
+        raise CatalogError(str(folder), None, None, expected)
+    return sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
 
 
 def read_file(file: Path | Traversable, *, thorough: bool = True) -> list[Model]:
@@ -84,12 +89,19 @@ class _Source:
             inner, message = misfit(raw, kind)
             raise self.error((*path, *inner), message, *((*other, *inner) for other in also)) from None
 
+    @cached_property
+    def _lines(self) -> dict[tuple[str | int, ...], int]:
+        return dict(_lines(self.text))
+
+    def line(self, path: Sequence[str | int]) -> int | None:
+        """The line of a path, or of the nearest table around it."""
+        ends = range(len(path), 0, -1)
+        return next((self._lines[tuple(path[:end])] for end in ends if tuple(path[:end]) in self._lines), None)
+
     def error(self, path: Sequence[str | int], message: str, *also: Sequence[str | int]) -> CatalogError:
-        lines = dict(_lines(self.text))
-        places = [place for place in (path, *also) if tuple(place) in lines]
-        best = max(places or [path], key=len)
-        line = next((lines[tuple(best[:end])] for end in range(len(best), 0, -1) if tuple(best[:end]) in lines), 1)
-        return CatalogError(self.name, line, _spell(path), message)
+        """The error at a path; `also` are the same member's paths in the groups that it could come from."""
+        written = [place for place in (path, *also) if tuple(place) in self._lines]
+        return CatalogError(self.name, self.line(written[0] if written else path), _spell(path), message)
 
 
 def _model(source: _Source, file: CatalogFile, index: int, thorough: bool) -> Model:
@@ -136,6 +148,7 @@ def _model(source: _Source, file: CatalogFile, index: int, thorough: bool) -> Mo
         refusals=file.errors,
         null_is_absent=provider.null_is_absent,
         file=source.name,
+        line=(source.line(path) or 0) if thorough else 0,
     )
 
 

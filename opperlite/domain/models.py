@@ -7,25 +7,17 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.resources
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from opperlite.domain.errors import ModelNotFound, ProviderRefused, ValidationFailed
-from opperlite.domain.loading import CatalogError, read_folder, read_text
-from opperlite.domain.planning import (
-    check_audio,
-    default_seed,
-    plan_image,
-    plan_speech,
-    plan_transcription,
-    plan_video,
-    settle_image,
-    settle_video,
-)
+from opperlite.domain.loading import CatalogError, catalog_files, read_file, read_folder, read_text
+from opperlite.domain.planning import default_seed, plan_image, plan_speech, plan_transcription, plan_video
 from opperlite.domain.pricing import price_image, price_speech, price_transcription, price_video
 from opperlite.domain.refusals import refuse
 from opperlite.domain.rules import Violation
+from opperlite.domain.settling import check_audio, settle_image, settle_video
 from opperlite.domain.specs import Model
 from opperlite.domain.types import Warning
 
@@ -38,46 +30,69 @@ _SORTS: dict[str, Callable[[Model], tuple[str, ...]]] = {
 
 
 class Catalog:
-    """All models by name. A name is "provider/name", an alias, or the bare name where only one model has it."""
+    """All models by name. A name is "provider/name", an alias, or the bare name where only one model has it.
 
-    def __init__(self, models: Iterable[Model]) -> None:
+    A packaged file is read when one of its models is first asked for, so that starting costs nothing.
+    """
+
+    def __init__(self, models: Iterable[Model] = (), *, unread: Mapping[str, Traversable] | None = None) -> None:
+        self._unread = dict(unread or {})
         self._models: dict[str, Model] = {}
+        self._owners: dict[str, Model] = {}
         self._names: dict[str, list[Model]] = {}
-        owners: dict[str, Model] = {}
-        for model in models:
-            for name in (model.id, *model.aliases):
-                other = owners.setdefault(name, model)
-                if other is not model:
-                    raise CatalogError(model.file, None, name, _named_twice(name, other, model))
-            self._models[model.id] = model
-            for name in dict.fromkeys((model.id, model.model_id, *model.aliases)):
-                self._names.setdefault(name, []).append(model)
+        self._add(models)
 
     @classmethod
     def load(cls, folders: Sequence[Path | Traversable] = ()) -> Catalog:
         """The models of these folders, the packaged one where none is named; raises CatalogError."""
         packaged = importlib.resources.files("opperlite") / "catalog"
+        if all(folder == packaged for folder in folders):
+            return cls(unread={file.name.removesuffix(".toml"): file for file in catalog_files(packaged)})
         models: list[Model] = []
-        for folder in folders or (packaged,):
+        for folder in folders:
             models += read_folder(folder, thorough=folder != packaged)
         return cls(models)
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """Every model, in the order of the files."""
-        return tuple(self._models.values())
+        """Every model, by provider."""
+        self._read_all()
+        return tuple(sorted(self._models.values(), key=lambda model: model.provider))
+
+    def _read_all(self) -> None:
+        for provider in tuple(self._unread):
+            self._read(provider)
+
+    def _read(self, provider: str) -> None:
+        file = self._unread.pop(provider, None)
+        if file is not None:
+            self._add(read_file(file, thorough=False))
+
+    def _add(self, models: Iterable[Model]) -> None:
+        for model in models:
+            for name in (model.id, *model.aliases):
+                other = self._owners.setdefault(name, model)
+                if other is not model:
+                    raise CatalogError(model.file, model.line or None, name, _named_twice(name, other, model))
+            self._models[model.id] = model
+            for name in dict.fromkeys((model.id, model.model_id, *model.aliases)):
+                self._names.setdefault(name, []).append(model)
 
     def find(self, model_id: str, type: str | None = None) -> Model:
         """The model of that name and type; raises ModelNotFound, or ValidationFailed for a model of another type."""
+        self._read(model_id.partition("/")[0])
+        exact = self._models.get(model_id)
+        if exact is not None and type in (None, exact.type):
+            return exact
+        self._read_all()
         found = self._names.get(model_id, [])
-        fitting = [model for model in found if type is None or model.type == type]
+        fitting = [model for model in found if type in (None, model.type)]
         if len(fitting) == 1:
             return fitting[0]
         if len(fitting) > 1:
             names = [model.id for model in fitting]
-            raise ModelNotFound(
-                f"{model_id!r} could be {' or '.join(names)}; send the whole name", field="model", allowed=names
-            )
+            message = f"{model_id!r} could be {' or '.join(names)}; send the whole name"
+            raise ModelNotFound(message, field="model", allowed=names)
         if found and type is not None:
             other = found[0]
             raise ValidationFailed(
@@ -135,7 +150,7 @@ class Catalog:
 
 
 def _named_twice(name: str, first: Model, second: Model) -> str:
-    return f"{name} is named twice: by {first.file} and by {second.file}; a model's name must be its own"
+    return f"{name} is named twice, by {first.file} and by {second.file}; a model's name must be its own"
 
 
 def _searched(model: Model) -> str:

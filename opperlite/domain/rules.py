@@ -1,13 +1,13 @@
-"""The vocabulary of a provider's rules as data, and the one checker that runs them.
+"""The vocabulary of a provider's rules as data, and how its words are read.
 
 A rule never names a model: catalog files hold `Field`s (what one parameter may be) and `Rule`s (what parameters and
-inputs may be together); `check` yields every `Violation` in the order of the catalog file.
+inputs may be together); `checking` runs them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -17,7 +17,6 @@ JSONType = Literal["string", "integer", "number", "boolean", "object", "array", 
 INPUT_MARK = (
     "@"  # subjects of the request beside its parameters: "@image", "@reference_images.count", "@video.duration"
 )
-_MISSING = object()
 
 
 class SizeRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -151,107 +150,7 @@ def parse_size(text: Any, separator: str = "x") -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
-# ------------------------------------------------------------------------------------------------ checking
-
-
-def check(
-    fields: Mapping[str, Field], body: Mapping[str, Any], *, closed: bool, null_is_absent: bool = True
-) -> Iterator[Violation]:
-    """Every parameter of `body` against its own rule, in the caller's order; then what is missing."""
-    yield from _check_object(fields, body, "", closed, null_is_absent)
-
-
-def _check_object(
-    fields: Mapping[str, Field], body: Mapping[str, Any], prefix: str, closed: bool, null_is_absent: bool
-) -> Iterator[Violation]:
-    for name, value in body.items():
-        path = prefix + name
-        field = fields.get(name)
-        if field is None:
-            if closed:
-                yield Violation(kind="unknown", path=path, value=value, allowed=sorted(fields))
-        elif value is not None or not null_is_absent:
-            yield from _check_value(field, value, path, null_is_absent)
-    for name, field in fields.items():
-        if field.required and body.get(name) is None:
-            yield Violation(kind="missing", path=prefix + name, error=field.error)
-
-
-def _check_value(field: Field, value: Any, path: str, null_is_absent: bool) -> Iterator[Violation]:
-    if isinstance(value, str) and value in field.words:
-        return
-    broken = next(_broken(field, value), None)
-    if broken is not None:
-        kind, allowed, facts = broken
-        yield Violation(kind=kind, path=path, value=value, allowed=allowed, error=field.error, facts=facts)
-    elif isinstance(value, Mapping) and field.fields is not None:
-        yield from _check_object(field.fields, value, path + ".", field.closed, null_is_absent)
-    elif isinstance(value, Sequence) and not isinstance(value, str) and field.items is not None:
-        for index, item in enumerate(value):
-            yield from _check_value(field.items, item, f"{path}[{index}]", null_is_absent)
-
-
-_Broken = tuple[str, Any, dict[str, Any]]
-
-
-def _broken(field: Field, value: Any) -> Iterator[_Broken]:
-    types = (field.type,) if isinstance(field.type, str) else field.type
-    if types and not any(is_type(value, name) for name in types):
-        expected = " or ".join(types)
-        yield "type", list(field.enum) or expected, {"expected": expected, "found": type_name(value)}
-        return
-    if field.enum and not _listed(value, field.enum, field.ignore_case):
-        yield "enum", list(field.enum), {}
-    if isinstance(value, str):
-        yield from _broken_text(field, value)
-    elif isinstance(value, list | tuple):
-        yield from _broken_length(field, len(value), "items")
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield from _broken_number(field, value)
-
-
-def _broken_text(field: Field, value: str) -> Iterator[_Broken]:
-    yield from _broken_length(field, len(value), "length")
-    if field.pattern is not None and not re.fullmatch(field.pattern, value):
-        yield "pattern", field.pattern, {"pattern": field.pattern}
-    if field.size is not None:
-        size = parse_size(value, field.separator)
-        if size is None:
-            words = [*field.words, f"WIDTH{field.separator}HEIGHT"]
-            yield "size", words, {}
-        else:
-            problem = size_problem(field.size, *size)
-            if problem is not None:
-                yield problem[0], describe_size(field.size), {"width": size[0], "height": size[1], "limit": problem[1]}
-
-
-def _broken_length(field: Field, length: int, kind: str) -> Iterator[_Broken]:
-    low, high = field.min_length or 0, field.max_length
-    if length < low or (high is not None and length > high):
-        span = f"{low} to {high}" if high is not None else f"at least {low}"
-        yield (
-            kind,
-            f"{span} {'characters' if kind == 'length' else 'items'}",
-            {"length": length, "min": low, "max": high},
-        )
-
-
-def _broken_number(field: Field, value: float) -> Iterator[_Broken]:
-    limits = {"min": _number(field.minimum), "max": _number(field.maximum), "multiple": field.multiple_of}
-    if value != value or value in (float("inf"), float("-inf")):
-        yield "type", "a finite number", {"expected": "number", "found": "number"}
-    elif field.minimum is not None and value < field.minimum:
-        yield "minimum", describe_range(field.minimum, field.maximum), limits
-    elif field.maximum is not None and value > field.maximum:
-        yield "maximum", describe_range(field.minimum, field.maximum), limits
-    elif field.multiple_of is not None and value % field.multiple_of:
-        yield "multiple", f"a multiple of {field.multiple_of}", limits
-
-
-def _listed(value: Any, allowed: Sequence[Any], ignore_case: bool) -> bool:
-    if ignore_case and isinstance(value, str):
-        return value.lower() in {str(one).lower() for one in allowed}
-    return any(type(value) is type(one) and value == one for one in allowed)
+# ------------------------------------------------------------------------------------------------ values
 
 
 def is_type(value: Any, name: str) -> bool:
@@ -279,6 +178,12 @@ _TYPES: tuple[tuple[str, type | tuple[type, ...]], ...] = (
     ("array", (list, tuple)),
     ("object", Mapping),
 )
+
+
+def listed(value: Any, allowed: Sequence[Any], ignore_case: bool) -> bool:
+    if ignore_case and isinstance(value, str):
+        return value.lower() in {str(one).lower() for one in allowed}
+    return any(type(value) is type(one) and value == one for one in allowed)
 
 
 def size_problem(rule: SizeRule, width: int, height: int) -> tuple[str, Any] | None:
@@ -317,82 +222,36 @@ def describe_size(rule: SizeRule) -> str:
 def describe_range(low: float | None, high: float | None) -> str:
     """A range in words, open ends included."""
     if low is None:
-        return f"at most {_number(high)}"
+        return f"at most {number_text(high)}"
     if high is None:
-        return f"at least {_number(low)}"
-    return f"{_number(low)} to {_number(high)}"
+        return f"at least {number_text(low)}"
+    return f"{number_text(low)} to {number_text(high)}"
 
 
-def _number(value: float | None) -> str:
+def number_text(value: float | None) -> str:
     return str(int(value)) if value is not None and float(value).is_integer() else str(value)
 
 
-# ------------------------------------------------------------------------------------- rules between fields
+# ------------------------------------------------------------------------------------------------ conditions
 
 
-def check_rules(
-    rules: Sequence[Rule], fields: Mapping[str, Field], body: Mapping[str, Any], inputs: Mapping[str, Any]
-) -> Iterator[Violation]:
-    """Every rule between parameters and inputs that is broken. `inputs` maps marked subjects to their facts."""
-    for rule in rules:
-
-        def value_of(subject: str) -> Any:
-            return inputs.get(subject) if subject.startswith(INPUT_MARK) else effective(fields, body, subject)
-
-        if not all(_holds(expected, subject, value_of(subject), body) for subject, expected in rule.when.items()):
-            continue
-        for kind, path, found, allowed in _breaches(rule, value_of, body):
-            facts = {"limit": allowed, "condition": describe_condition(rule.when)}
-            yield Violation(
-                kind=kind,
-                path=path,
-                value=found,
-                allowed=allowed,
-                error=rule.error,
-                message=rule.message,
-                late=rule.late,
-                facts=facts,
-            )
-
-
-def _breaches(rule: Rule, value_of: Any, body: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, Any]]:
-    for path in rule.require:
-        if not _given(path, value_of(path), body):
-            yield "requires", path, None, "required here"
-    for path in rule.forbid:
-        if _given(path, value_of(path), body):
-            yield "excludes", path, value_of(path), "must be left out here"
-    for path, allowed in rule.allow.items():
-        found = value_of(path)
-        if found is not None and not _listed(found, allowed, False):
-            yield "conditional", path, found, list(allowed)
-    for path, limit in rule.maximum.items():
-        found = value_of(path)
-        if isinstance(found, int | float) and found > limit:
-            yield "input_maximum", path, found, describe_range(None, limit)
-    for path, limit in rule.minimum.items():
-        found = value_of(path)
-        if isinstance(found, int | float) and found < limit:
-            yield "input_minimum", path, found, describe_range(limit, None)
-
-
-def _given(path: str, value: Any, body: Mapping[str, Any]) -> bool:
+def given(path: str, value: Any, body: Mapping[str, Any]) -> bool:
     if path.startswith(INPUT_MARK):
         return bool(value)
     return read(body, path) is not None
 
 
-def _holds(expected: Any, subject: str, value: Any, body: Mapping[str, Any]) -> bool:
+def condition_holds(expected: Any, subject: str, value: Any, body: Mapping[str, Any]) -> bool:
     if expected is True and not isinstance(value, bool):
-        return _given(subject, value, body)
+        return given(subject, value, body)
     if expected is False and not isinstance(value, bool):
-        return not _given(subject, value, body)
-    return _listed(value, expected if isinstance(expected, list | tuple) else (expected,), False)
+        return not given(subject, value, body)
+    return listed(value, expected if isinstance(expected, list | tuple) else (expected,), False)
 
 
 def holds(when: Mapping[str, Any], fields: Mapping[str, Field], body: Mapping[str, Any]) -> bool:
     """Whether a condition over parameters alone holds."""
-    return all(_holds(want, path, effective(fields, body, path), body) for path, want in when.items())
+    return all(condition_holds(want, path, effective(fields, body, path), body) for path, want in when.items())
 
 
 def describe_condition(when: Mapping[str, Any]) -> str:

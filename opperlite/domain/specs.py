@@ -169,10 +169,10 @@ class Output(_Spec, frozen=True, kw_only=True):
     """Which parameters decide what is made; a text is a dotted parameter path, a number or boolean the fixed value.
 
     Sides come from the first of these that is given: `size`, `width` and `height` (where `custom` holds), the ratio in
-    `sizes[tier]`, the ratio over `areas[tier]` pixels with sides a multiple of `multiple`. Values listed in `auto`
-    leave the ratio to the source image, or to the default without one; so does no ratio or size at all where
-    `auto_on_edit` is set. `edit` says what an input video or a single
-    input image decides: everything ("source"), the sides ("sides"), or nothing ("own").
+    `sizes[tier]`, the ratio over `areas[tier]` pixels with sides a multiple of `multiple`; else they are `default`.
+    A source image decides the ratio where the value is one of `auto`, where `auto_on_edit` is set and the caller named
+    neither size nor ratio, and, being the only one, where `image_decides` is set. `edit` says what an input video
+    decides: everything ("source"), the sides ("sides"), or nothing ("own").
     """
 
     size: str | None = None
@@ -187,8 +187,9 @@ class Output(_Spec, frozen=True, kw_only=True):
     multiple: int = 1
     auto: tuple[str, ...] = ()
     default: str | None = None
-    edit: Literal["own", "sides", "source"] = "own"
     auto_on_edit: bool = False
+    image_decides: bool = False
+    edit: Literal["own", "sides", "source"] = "own"
     fps: float | str | None = None
     default_fps: float | None = None
     frames: str | None = None
@@ -272,7 +273,7 @@ class Model(Struct, frozen=True, kw_only=True):
     """A model as the program uses it: what the lists publish, and the rules that judge a request.
 
     `retired_at` is an RFC 3339 text, `retired` the same moment in Unix seconds; both may lie in the future, when the
-    vendor has announced an end.
+    vendor has announced an end. `line` is where in `file` the model begins; 0 where that was not looked up.
     """
 
     id: str
@@ -304,3 +305,4 @@ class Model(Struct, frozen=True, kw_only=True):
     refusals: Refusals
     null_is_absent: bool
     file: str
+    line: int
