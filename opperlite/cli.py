@@ -300,7 +300,7 @@ def models(kind: str | None, as_json: bool, **flags: Any) -> None:
             "type": model.type,
             "capabilities": list(model.capabilities),
             "engine": _ENGINE,
-            "retired": (model.retired_at or "")[:10] or None,
+            "retired_at": (model.retired_at or "")[:10] or None,
             "successor": model.successor,
         }
         for model in catalog.models
