@@ -123,6 +123,6 @@ def _reachable(host: str) -> str:
 
 def example(url: str, key: str) -> str:
     """A curl command that makes a picture, quoted for the system's usual shell."""
-    body = '{"model": "openai/gpt-image-1", "prompt": "a lighthouse at dawn", "response_format": "url"}'
+    body = '{"model": "openai/gpt-image-2", "prompt": "a lighthouse at dawn", "response_format": "url"}'
     quoted = '"' + body.replace('"', '\\"') + '"' if sys.platform == "win32" else f"'{body}'"
     return f'curl -s {url}/v3/images -H "Authorization: Bearer {key}" -H "Content-Type: application/json" -d {quoted}'

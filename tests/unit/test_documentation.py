@@ -1,11 +1,14 @@
 """The documents tell what the program does: settings, errors, the two lines, the lock."""
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from opperlite.api.errors import STATUS
-from opperlite.config import settings_table_markdown
+from opperlite.config import Settings, settings_table_markdown
 from opperlite.domain.errors import OpperliteError, all_errors
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +52,14 @@ def test_two_lines_start_the_server_and_run_the_tests() -> None:
     start, test = shell_lines()[:2]
     assert start == "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/opperlite serve"
     assert test == "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/python -m pytest"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the README shows the quoting of POSIX shells")
+def test_the_shown_banner_is_the_printed_one() -> None:
+    from opperlite.serving import banner
+
+    settings = Settings(data=Path("/home/you/.local/share/opperlite"))
+    assert f"```text\n{banner(settings, 8080, None)}\n```" in README
 
 
 def test_the_checks_end_with_the_test_line_of_the_readme() -> None:
