@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
+
+from msgspec import Struct
 
 from opperlite.domain.errors import PayloadTooLarge, SourceUnusable
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 _NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215
+_SHOWN = 200  # characters of a URL in messages
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -41,7 +45,36 @@ def is_public(address: Address) -> bool:
     if address in _NAT64_LOCAL:
         return False
     inner = embedded(address)
-    return inner.is_global and not inner.is_multicast and not inner.is_reserved
+    # fec0::/10 was withdrawn by RFC 3879, and networks may still use it inside
+    site_local = isinstance(inner, ipaddress.IPv6Address) and inner.is_site_local
+    return inner.is_global and not inner.is_multicast and not inner.is_reserved and not site_local
+
+
+class Place(Struct, frozen=True):
+    """Where a URL points: `authority` is the Host header's value, `host` in its ASCII form."""
+
+    scheme: str
+    host: str
+    port: int | None
+    authority: str
+    rest: str
+
+
+def place_of(url: str) -> Place:
+    """Take an http(s) URL apart; raises SourceUnusable for anything else."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        if not host.isascii():
+            host = host.encode("idna").decode()
+    except ValueError as error:
+        raise SourceUnusable(f"{url[:_SHOWN]!r} is no URL: {error}", url=url[:_SHOWN]) from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise SourceUnusable(f"Only http and https URLs can be fetched, not {url[:_SHOWN]!r}", url=url[:_SHOWN])
+    name = f"[{host}]" if ":" in host else host
+    authority = name if port is None else f"{name}:{port}"
+    rest = parts._replace(scheme="", netloc="", fragment="").geturl()
+    return Place(parts.scheme, host, port, authority, rest)
 
 
 class HttpFetcher:
@@ -52,50 +85,59 @@ class HttpFetcher:
         self._redirects = redirects
         self._networks = [network for entry in allowed if (network := _network(entry)) is not None]
         self._hosts = {entry.lower() for entry in allowed if _network(entry) is None}
+        self._trust: ssl.SSLContext | None = None
 
     async def fetch(self, url: str, sink: Callable[[bytes], Awaitable[None]], limit: int) -> None:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._follow(url, sink, limit)
         except TimeoutError:
-            raise SourceUnusable(f"{url} did not answer within {self._timeout:g} s", url=url) from None
+            shown = url[:_SHOWN]
+            raise SourceUnusable(
+                f"{shown} did not answer within {self._timeout:g} s", url=shown, unreachable=True
+            ) from None
 
     async def _follow(self, url: str, sink: Callable[[bytes], Awaitable[None]], limit: int) -> None:
+        place_of(url)
+        if self._trust is None:  # importing httpx and reading the roots takes 0.1 s that the loop must not wait
+            self._trust = await asyncio.to_thread(_trust)
         import httpx
 
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=self._timeout) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=self._trust, timeout=self._timeout) as client:
             for _ in range(self._redirects + 1):
                 try:
                     following = await self._hop(client, url, sink, limit)
-                except (httpx.HTTPError, httpx.InvalidURL) as error:
-                    raise SourceUnusable(
-                        f"{url} cannot be read: {error or type(error).__name__}", url=url, unreachable=True
-                    ) from None
+                except httpx.HTTPError as error:
+                    shown, cause = url[:_SHOWN], str(error) or type(error).__name__
+                    raise SourceUnusable(f"{shown} cannot be read: {cause}", url=shown, unreachable=True) from None
+                except httpx.InvalidURL as error:
+                    raise SourceUnusable(f"{url[:_SHOWN]!r} is no URL: {error}", url=url[:_SHOWN]) from None
                 if following is None:
                     return
                 url = following
-        raise SourceUnusable(f"More than {self._redirects} redirects; the last led to {url}", url=url)
+        raise SourceUnusable(f"More than {self._redirects} redirects; the last led to {url[:_SHOWN]}", url=url[:_SHOWN])
 
     async def _hop(
         self, client: httpx.AsyncClient, url: str, sink: Callable[[bytes], Awaitable[None]], limit: int
     ) -> str | None:
-        parts = urlsplit(url)
-        host = parts.hostname
-        if parts.scheme not in ("http", "https") or not host:
-            raise SourceUnusable(f"Only http and https URLs can be fetched, not {url[:200]!r}", url=url[:200])
-        address = await self._resolve(host, parts.port or (443 if parts.scheme == "https" else 80), url)
-        place = f"[{address}]" if address.version == 6 else str(address)
-        target = parts._replace(netloc=place + (f":{parts.port}" if parts.port else ""), fragment="").geturl()
-        authority = parts.netloc.rpartition("@")[2]
+        place = place_of(url)
+        address = await self._resolve(place.host, place.port or (443 if place.scheme == "https" else 80), url[:_SHOWN])
+        target = f"[{address}]" if address.version == 6 else str(address)
+        if place.port is not None:
+            target += f":{place.port}"
         request = client.build_request(
-            "GET", target, headers={"Host": authority, "Accept": "*/*"}, extensions={"sni_hostname": host}
+            "GET",
+            f"{place.scheme}://{target}{place.rest}",
+            headers={"Host": place.authority, "Accept": "*/*"},
+            extensions={"sni_hostname": place.host},
         )
         response = await client.send(request, stream=True)
         try:
             if response.status_code in _REDIRECTS and "location" in response.headers:
-                return urljoin(url, response.headers["location"])
+                return _joined(url, response.headers["location"])
             if response.status_code != 200:
-                raise SourceUnusable(f"{url} answered {response.status_code}", url=url, status=response.status_code)
+                shown, status = url[:_SHOWN], response.status_code
+                raise SourceUnusable(f"{shown} answered {status}", url=shown, status=status)
             await _pour(response, sink, limit)
         finally:
             await response.aclose()
@@ -105,8 +147,8 @@ class HttpFetcher:
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise SourceUnusable(f"{host} cannot be resolved: {error}", url=url, unreachable=True) from None
+        except (OSError, ValueError) as error:
+            raise SourceUnusable(f"{host[:_SHOWN]} cannot be resolved: {error}", url=url, unreachable=True) from None
         addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
         for address in addresses:
             if not self._may(host, address):
@@ -136,6 +178,19 @@ async def _pour(response: httpx.Response, sink: Callable[[bytes], Awaitable[None
             await sink(piece)
     if read > limit:
         raise PayloadTooLarge(f"The source is larger than the {limit:,} bytes allowed", limit=limit)
+
+
+def _trust() -> ssl.SSLContext:
+    import httpx
+
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise SourceUnusable(f"{url[:_SHOWN]} redirects to what is no URL: {error}", url=url[:_SHOWN]) from None
 
 
 def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from base64 import urlsafe_b64encode
 from hashlib import sha256
 from typing import Literal
@@ -12,6 +13,8 @@ from opperlite.domain.errors import LinkInvalid
 
 PATH = "/_opperlite/files/"
 Disposition = Literal["inline", "attachment"]
+_DISPOSITIONS: dict[str, Disposition] = {"inline": "inline", "attachment": "attachment"}
+_EXPIRES = re.compile(r"0|[1-9][0-9]{0,11}")
 
 
 def sign(secret: bytes, file_id: str, expires: int, disposition: Disposition = "inline") -> str:
@@ -33,8 +36,8 @@ def verify(secret: bytes, file_id: str, query: str, now: float) -> Disposition:
     """The link's disposition; raises LinkInvalid when it was tampered with or its time is over."""
     values = parse_qs(query, keep_blank_values=True)
     expires = values.get("exp", [""])[-1]
-    disposition: Disposition = "attachment" if values.get("disposition", ["inline"])[-1] == "attachment" else "inline"
-    if not (expires.isascii() and expires.isdecimal() and len(expires) <= 12):
+    disposition = _DISPOSITIONS.get(values.get("disposition", ["inline"])[-1])
+    if disposition is None or not _EXPIRES.fullmatch(expires):
         raise LinkInvalid()
     expected = sign(secret, file_id, int(expires), disposition)
     given = values.get("sig", [""])[-1]
@@ -45,7 +48,10 @@ def verify(secret: bytes, file_id: str, query: str, now: float) -> Disposition:
 
 def own_file(secret: bytes, url: str, now: float) -> str | None:
     """The file id of a URL that this server signed and that is still good, whatever host it names."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no URL at all; fetching it says so
+        return None
     if not parts.path.startswith(PATH):
         return None
     file_id = parts.path.removeprefix(PATH)
