@@ -5,6 +5,7 @@ chroma planes of half the size, as FFmpeg packs yuv420p: shape (height * 3 / 2, 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -15,10 +16,10 @@ from PIL import Image
 
 Planes = NDArray[np.uint8]
 
-_COLUMNS: Final = 16
-_ROWS: Final = 10
+_COLUMNS: Final = 10
+_ROWS: Final = 6
 # Two warped pictures this far apart blend into what lies between them without a visible ghost.
-_STEP_PIXELS: Final = 1.25
+_STEP_PIXELS: Final = 2.0
 _Mesh = list[tuple[tuple[int, int, int, int], tuple[float, ...]]]
 
 
@@ -85,38 +86,26 @@ def depth_map(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
 class Warp:
     """A picture seen by a moving camera.
 
-    The warp proper is costly, so it is done every pixel of motion or so and what lies between is blended.
+    The warp proper is costly, so it is done every other pixel of motion and what lies between is blended.
     """
 
     def __init__(self, planes: Planes, depth: NDArray[np.float64], camera: Camera, steps: int) -> None:
         height, width = planes.shape[0] * 2 // 3, planes.shape[1]
         self._size = (width, height)
-        self._parts = [Image.fromarray(part) for part in split(planes)]
         self._depth, self._camera = depth, camera
         self._edges_x = _edges(width, min(_COLUMNS, width // 2))
         self._edges_y = _edges(height, min(_ROWS, height // 2))
-        reach = self._corners(1.0) - self._corners(0.0)
-        moved = float(np.abs(reach).max())
-        self._stops = max(1, min(steps, math.ceil(moved / _STEP_PIXELS)))
-        self._cached = lru_cache(maxsize=2)(self._warped)
-        self._original = Image.fromarray(planes)
+        moved = float(np.abs(self._corners(1.0) - self._corners(0.0)).max())
+        luma, blue, red = split(planes)
+        stops = _stops(moved, steps)
+        # Half as many pixels, half as many stops.
+        self._luma = _Part(luma, 1, stops, self._mesh)
+        self._chroma = [_Part(part, 2, _stops(moved / 2, steps), self._mesh) for part in (blue, red)]
 
     def at(self, way: float) -> Planes:
         """The picture at a part of the way (0 to 1); at 0 it is the picture itself. A fresh array."""
-        place = min(max(way, 0.0), 1.0) * self._stops
-        stop = min(int(place), self._stops - 1)
-        share = place - stop
-        if share < 1e-6:
-            return np.array(self._cached(stop))
-        return np.array(Image.blend(self._cached(stop), self._cached(stop + 1), share))
-
-    def _warped(self, stop: int) -> Image.Image:
-        if stop == 0:
-            return self._original
-        corners = self._corners(stop / self._stops)
-        luma = _transformed(self._parts[0], self._mesh(corners, 1))
-        mesh = self._mesh(corners, 2)
-        return Image.fromarray(join(luma, _transformed(self._parts[1], mesh), _transformed(self._parts[2], mesh)))
+        place = min(max(way, 0.0), 1.0)
+        return join(self._luma.at(place), self._chroma[0].at(place), self._chroma[1].at(place))
 
     def _corners(self, way: float) -> NDArray[np.float64]:
         """Where in the source each corner of the mesh looks: shape (rows, columns, 2), x then y."""
@@ -130,10 +119,10 @@ class Warp:
         y = focus_y + (grid_y - focus_y) / scale
         return np.stack([np.clip(x, 0, width), np.clip(y, 0, height)], axis=-1)
 
-    def _mesh(self, corners: NDArray[np.float64], divisor: int) -> _Mesh:
+    def _mesh(self, way: float, divisor: int) -> _Mesh:
         """The mesh as Pillow wants it: target boxes, each with the source's corners NW, SW, SE, NE."""
         xs, ys = [x // divisor for x in self._edges_x], [y // divisor for y in self._edges_y]
-        points = (corners / divisor).tolist()
+        points = (self._corners(way) / divisor).tolist()
         return [
             (
                 (xs[i], ys[j], xs[i + 1], ys[j + 1]),
@@ -142,6 +131,34 @@ class Warp:
             for j in range(len(ys) - 1)
             for i in range(len(xs) - 1)
         ]
+
+
+class _Part:
+    """One plane on its way: warped at each stop, blended between two."""
+
+    def __init__(self, plane: Planes, divisor: int, stops: int, mesh: Callable[[float, int], _Mesh]) -> None:
+        self._original = Image.fromarray(plane)
+        self._divisor, self._stops, self._mesh = divisor, stops, mesh
+        self._warped = lru_cache(maxsize=2)(self._warp)
+
+    def at(self, way: float) -> Planes:
+        place = way * self._stops
+        stop = min(int(place), self._stops - 1)
+        share = place - stop
+        if share < 1e-6:
+            return np.asarray(self._warped(stop))
+        return np.asarray(Image.blend(self._warped(stop), self._warped(stop + 1), share))
+
+    def _warp(self, stop: int) -> Image.Image:
+        if stop == 0:
+            return self._original
+        mesh = self._mesh(stop / self._stops, self._divisor)
+        return self._original.transform(self._original.size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
+
+
+def _stops(moved: float, steps: int) -> int:
+    """Warps needed for a motion in pixels; never more than the clip has frames."""
+    return max(1, min(steps, math.ceil(moved / _STEP_PIXELS)))
 
 
 class Light:
@@ -196,11 +213,6 @@ def blended(first: Planes, second: Planes, share: float) -> Planes:
 def _edges(length: int, parts: int) -> list[int]:
     """Mesh lines on even pixels, so that the chroma planes have theirs at the same places."""
     return [round(length * i / parts / 2) * 2 for i in range(parts)] + [length]
-
-
-def _transformed(part: Image.Image, mesh: _Mesh) -> Planes:
-    warped = part.transform(part.size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
-    return np.asarray(warped)
 
 
 def _resampled(grid: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -62,7 +62,7 @@ def photograph(width: int, height: int, seed: int = 0) -> NDArray[np.uint8]:
     draw = np.random.default_rng(seed)
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     waves = [
-        np.sin(2 * np.pi * (draw.uniform(0.3, 3) * x + draw.uniform(0.3, 3) * y + draw.random())) for _ in range(3)
+        np.sin(2 * np.pi * (draw.uniform(0.3, 1.3) * x + draw.uniform(0.3, 1.3) * y + draw.random())) for _ in range(3)
     ]
     grain = draw.normal(0, 2, (height, width, 1))
     return np.clip(np.stack(waves, -1) * 70 + 128 + grain, 0, 255).astype(np.uint8)
