@@ -183,6 +183,23 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path: Path) -> None:
         assert code == 130
 
 
+def test_a_job_that_a_stop_interrupts_goes_on_at_the_next_start(tmp_path: Path) -> None:
+    wanted = {"model": "openai/sora-2", "prompt": "the sea", "parameters": {"seconds": "12", "size": "1280x720"}}
+    with serving(tmp_path, "--shutdown-grace", "0s") as server:
+        reply = requests.post(f"{server.url}/v3/videos", json=wanted, headers=bearer("k"), timeout=PATIENCE)
+        job = reply.json()["id"]
+        assert server.end()[0] == 0
+    with serving(tmp_path) as server:
+        limit = time.monotonic() + PATIENCE
+        status = {"status": "processing"}
+        while status["status"] == "processing" and time.monotonic() < limit:
+            time.sleep(0.2)
+            url = f"{server.url}/v3/artifacts/{job}/status"
+            status = requests.get(url, headers=bearer("k"), timeout=PATIENCE).json()
+        assert status["status"] == "completed", status
+        assert server.end()[0] == 0
+
+
 # ------------------------------------------------------------------------------------------------- refusals
 
 

@@ -133,6 +133,35 @@ def test_a_taken_port_ends_with_4(run: Run) -> None:
     assert "is free: opperlite serve --port" in result.stderr
 
 
+# -------------------------------------------------------------------------------------------------- models
+
+
+def test_models_are_listed_by_type(run: Run) -> None:
+    everything = json.loads(run("models", "--json").output)
+    assert {row["type"] for row in everything} == {"image", "video", "tts", "stt"}
+    for kind in ("image", "video", "tts", "stt"):
+        assert json.loads(run("models", "--type", kind, "--json").output) == [
+            row for row in everything if row["type"] == kind
+        ]
+
+
+def test_the_table_of_models_has_a_line_for_each(run: Run) -> None:
+    rows = json.loads(run("models", "--json").output)
+    head, *lines = run("models").output.splitlines()
+    assert head.split() == ["ID", "TYPE", "CAPABILITIES", "ENGINE", "RETIRED", "AT", "SUCCESSOR"]
+    assert [line.split()[0] for line in lines] == [row["id"] for row in rows]
+
+
+def test_a_wrong_catalog_ends_with_2_and_its_place(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "own.toml").write_text("nonsense = 1\n")
+    for folder, place in ((tmp_path / "missing", "missing"), (tmp_path / "models", "own.toml")):
+        result = run("models", "--catalog", folder)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("Error: ")
+        assert place in result.stderr
+
+
 # ------------------------------------------------------------------------------------- version, completion
 
 
