@@ -118,14 +118,33 @@ async def _connect(path: Path, *, busy_timeout: float = 10.0) -> Connection:
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring a database to the newest schema, one transaction a step; raises StorageFailed for a newer one."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
-        raise StorageFailed(
-            f"{path} was written by a newer opperlite (schema {version}; this one knows {len(MIGRATIONS)}): "
-            "use that version, or another data folder"
-        )
-    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE;\n{script};\nPRAGMA user_version = {number};\nCOMMIT;")
+    while (version := _version(connection)) != len(MIGRATIONS):
+        if version > len(MIGRATIONS):
+            raise StorageFailed(
+                f"{path} was written by a newer opperlite (schema {version}; this one knows {len(MIGRATIONS)}): "
+                "use that version, or another data folder"
+            )
+        _step(connection)
+
+
+def _step(connection: sqlite3.Connection) -> None:
+    """The next migration, unless another process has made it in the meantime."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection)
+        if version < len(MIGRATIONS):
+            for statement in MIGRATIONS[version].split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {version + 1}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _open(connection: sqlite3.Connection, path: Path) -> None:
@@ -135,7 +154,8 @@ def _open(connection: sqlite3.Connection, path: Path) -> None:
 
 def translated(error: sqlite3.Error) -> Exception:
     """The domain's error for what the driver raised; anything that is no storage trouble stays as it is."""
-    if isinstance(error, sqlite3.OperationalError):
+    # A damaged file is a DatabaseError itself, a broken constraint one of its subclasses.
+    if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
         return StorageFailed(f"The database cannot be used: {error}")
     return error
 
@@ -149,6 +169,7 @@ class SqliteMetadata:
         self._turn = 0
         self._queue: list[tuple[Work[Any], asyncio.Future[Any]]] = []
         self._wake = asyncio.Event()
+        self._closing = False
         self._pump = asyncio.create_task(self._commit_queued(), name="metadata-writer")
 
     @classmethod
@@ -173,11 +194,10 @@ class SqliteMetadata:
                 await connection.close()
 
     async def _close(self) -> None:
-        while self._queue:
-            self._wake.set()
-            await asyncio.sleep(0.001)
-        self._pump.cancel()
-        await asyncio.gather(self._pump, return_exceptions=True)
+        """Finish what was asked, of callers that went away too."""
+        self._closing = True
+        self._wake.set()
+        await self._pump
 
     # ------------------------------------------------------------------------------- running the work
 
@@ -189,6 +209,8 @@ class SqliteMetadata:
             raise translated(error) from error
 
     async def _write(self, work: Work[T]) -> T:
+        if self._closing:
+            raise StorageFailed("The database is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.append((work, future))
         self._wake.set()
@@ -196,7 +218,7 @@ class SqliteMetadata:
         return await asyncio.shield(future)
 
     async def _commit_queued(self) -> None:
-        while True:
+        while self._queue or not self._closing:
             await self._wake.wait()
             self._wake.clear()
             batch, self._queue = self._queue, []
@@ -206,8 +228,8 @@ class SqliteMetadata:
     async def _commit(self, batch: Sequence[tuple[Work[Any], asyncio.Future[Any]]]) -> None:
         try:
             outcomes = await self._writer.run(lambda connection: _transaction(connection, [w for w, _ in batch]))
-        except sqlite3.Error as error:
-            outcomes = [(None, translated(error))] * len(batch)
+        except Exception as error:  # whatever it is, the callers hear of it and the writer goes on
+            outcomes = [(None, translated(error) if isinstance(error, sqlite3.Error) else error)] * len(batch)
         for (_, future), (value, failure) in zip(batch, outcomes, strict=True):
             if future.done():
                 continue
@@ -327,7 +349,7 @@ class SqliteMetadata:
             )
             return FilePage(tuple(File(*row) for row in rows), counted[0] - gone[0])
 
-        return await self._read(work)
+        return await self._read(lambda c: _snapshot(c, work))
 
     async def delete_file(self, project_id: str, file_id: str, now: float) -> File | None:
         def work(connection: sqlite3.Connection) -> File | None:
@@ -377,7 +399,7 @@ class SqliteMetadata:
         )
 
     async def usage(self, organisation_id: str, now: float) -> Usage:
-        return await self._read(lambda c: _usage(c, organisation_id, now))
+        return await self._read(lambda c: _snapshot(c, lambda c: _usage(c, organisation_id, now)))
 
     # ------------------------------------------------------------------------------------------- jobs
 
@@ -600,6 +622,15 @@ def _transaction(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> 
             connection.execute("ROLLBACK")
         raise
     return outcomes
+
+
+def _snapshot(connection: sqlite3.Connection, work: Work[T]) -> T:
+    """Let several reads see one state."""
+    connection.execute("BEGIN")
+    try:
+        return work(connection)
+    finally:
+        connection.execute("COMMIT")
 
 
 def _one(connection: sqlite3.Connection, statement: str, *values: object) -> Any:
