@@ -168,7 +168,7 @@ def speech_body(model: Model, request: SpeechRequest) -> Body:
     bridge, published = model.spec.bridge, model.spec.params.tts
     body = Body(bridge.always)
     check_text("input", request.input, (published.max_length if published else None) or LONGEST_INPUT)
-    format_ = request.format or "mp3"
+    format_ = "mp3" if request.format is None else request.format
     one_of("format", format_, SPEECH_FORMATS, model.id)
     _put_voice(model, request.voice, published.voices if published else (), body)
     body.set("format", bridge.format, bridge.formats.get(format_, bridge.format_fallback or format_))

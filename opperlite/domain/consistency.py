@@ -182,6 +182,11 @@ def _rule(spec: ModelSpec, rule: Rule, path: Path) -> Iterator[tuple[Path, str]]
         for subject in subjects:
             if not _known(spec, subject):
                 yield (*path, member), _unknown(spec, subject)
+    for subject, expected in rule.when.items():
+        if isinstance(expected, dict) and (
+            list(expected) != ["above"] or not isinstance(expected["above"], int | float)
+        ):
+            yield (*path, "when", subject), f"found {expected}; allowed: {{ above = NUMBER }}"
     both = set(rule.require) & set(rule.forbid)
     if both:
         yield (*path, "forbid"), f"{', '.join(sorted(both))} is both required and forbidden"

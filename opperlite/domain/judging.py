@@ -71,7 +71,9 @@ def judge(
 def refusal(model: Model, violation: Violation, body: Body, given: Mapping[str, Any]) -> OpperliteError:
     path = violation.path
     if path.startswith(INPUT_MARK):
-        return refuse(model.refusals, model.provider_display_name, model.model_id, violation, _input_field(path))
+        named = _input_field(path)
+        param = next((rule.parameter for name, rule in model.spec.inputs.items() if name == named), None)
+        return refuse(model.refusals, model.provider_display_name, model.model_id, violation, named, param or named)
     top = path.partition(".")[0].partition("[")[0]
     field = None if top in given else body.origin.get(top)
     if field in _PROVIDER_CHECKS:
@@ -112,11 +114,16 @@ def check_forms(model: Model, sources: Sources) -> None:
             raise refuse(
                 model.refusals, model.provider_display_name, model.model_id, broken, source.field, rule.parameter
             )
+
+
+def check_counts(model: Model, sources: Sources) -> None:
+    """Refuse more sources than the provider takes."""
+    total = len(sources["image"]) + len(sources["reference_images"])
     for name, rule in model.spec.inputs.items():
-        count = len(sources[name])
-        total = len(sources["image"]) + len(sources["reference_images"])
-        for found, limit in ((count, rule.max_count), (total if count else 0, rule.max_total)):
+        for found, limit in ((len(sources[name]), rule.max_count), (total, rule.max_total)):
             if limit is not None and found > limit:
-                broken = Violation(kind="items", path="@" + name, value=found, allowed=f"at most {limit}",
-                                   facts={"length": found, "max": limit, "min": 0})  # fmt: skip
-                raise refuse(model.refusals, model.provider_display_name, model.model_id, broken, name, rule.parameter)
+                facts = {"length": found, "max": limit, "min": 0}
+                allowed = f"at most {limit}"
+                broken = Violation(kind="items", path="@" + name, value=found, allowed=allowed, facts=facts)
+                named = "reference_images" if sources["reference_images"] else name
+                raise refuse(model.refusals, model.provider_display_name, model.model_id, broken, named, rule.parameter)

@@ -18,7 +18,15 @@ from opperlite.domain.bridging import (
     transcription_body,
 )
 from opperlite.domain.geometry import clip_length, picture_sides
-from opperlite.domain.judging import check_forms, check_presence, check_prompt, judge, sources_of, subjects_of
+from opperlite.domain.judging import (
+    check_counts,
+    check_forms,
+    check_presence,
+    check_prompt,
+    judge,
+    sources_of,
+    subjects_of,
+)
 from opperlite.domain.rules import effective, holds, merge, read
 from opperlite.domain.specs import Model
 from opperlite.domain.types import (
@@ -52,6 +60,7 @@ def plan_image(model: Model, request: ImageRequest, *, seed_of: SeedOf = default
     judge(model, body, given, parameters, {**subjects_of(sources), "@prompt.length": len(request.prompt)})
     check_prompt(model, request.prompt)
     check_forms(model, sources)
+    check_counts(model, sources)
     count = len(sources["image"]) + len(sources["reference_images"])
     sides = picture_sides(model.spec, parameters, inputs=count, source=None)
     output, fields = model.spec.output, model.spec.parameters
@@ -87,6 +96,7 @@ def plan_video(model: Model, request: VideoRequest, *, seed_of: SeedOf = default
     late = judge(model, body, given, parameters, subjects)
     check_prompt(model, request.prompt)
     check_forms(model, sources)
+    check_counts(model, sources)
     output, edit = model.spec.output, bool(sources["video"])
     fps, frames = clip_length(model.spec, parameters)
     sides = None
@@ -121,7 +131,7 @@ def plan_speech(model: Model, request: SpeechRequest, *, seed_of: SeedOf = defau
     voice = effective(model.spec.parameters, parameters, output.voice) if output.voice else request.voice
     if isinstance(voice, Mapping):
         voice = voice.get("id")
-    voice = str(voice or (published.default_voice if published else None) or "")
+    voice = str(voice or (published.default_voice if published else None) or model.model_id)
     voice = next((one for one in (published.voices if published else ()) if one.lower() == voice.lower()), voice)
     speed = effective(model.spec.parameters, parameters, output.speed) if output.speed else None
     named = read(given, output.speech_format) if output.speech_format else None
@@ -146,6 +156,7 @@ def plan_transcription(model: Model, request: TranscriptionRequest) -> Transcrip
     sources = sources_of(audio=request.audio)
     judge(model, body, given, parameters, {**subjects_of(sources), "@diarize": request.diarize})
     check_forms(model, sources)
+    check_counts(model, sources)
     output = model.spec.output
     diarize = bool(output.diarize) and holds(output.diarize, model.spec.parameters, parameters)
     return TranscriptionPlan(

@@ -9,6 +9,8 @@ from opperlite.domain.rules import holds, parse_size
 from opperlite.domain.specs import Model
 from opperlite.domain.types import ImagePlan, VideoPlan
 
+CHARACTERS_PER_MINUTE = 900  # 150 words of six characters: an estimate, no vendor's figure
+
 
 def price_image(model: Model, plan: ImagePlan) -> float:
     """The price of all `n` images: by quality and size, else by megapixel, else per image."""
@@ -40,8 +42,14 @@ def price_video(model: Model, plan: VideoPlan) -> float:
 
 
 def price_speech(model: Model, characters: int) -> float:
-    """The price of a spoken text of so many characters (Unicode code points)."""
-    return _money((model.spec.pricing.price_per_m_chars or 0.0) * characters / 1e6)
+    """The price of a spoken text of so many characters (Unicode code points).
+
+    Models that are billed by the minute of speech are charged for the minutes that the text is likely to take.
+    """
+    pricing = model.spec.pricing
+    if pricing.price_per_m_chars is not None:
+        return _money(pricing.price_per_m_chars * characters / 1e6)
+    return _money((pricing.price_per_minute or 0.0) * characters / CHARACTERS_PER_MINUTE)
 
 
 def price_transcription(model: Model, seconds: float) -> float:

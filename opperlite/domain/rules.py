@@ -62,7 +62,8 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What must hold between parameters and inputs when `when` holds.
 
     Subjects are parameter paths ("imageConfig.imageSize") or marked inputs ("@image", "@reference_images.count").
-    A condition is `true` (given), `false` (not given), one value, or a list of values; defaults count as values.
+    A condition is `true` (given), `false` (not given), one value, a list of values, or `{above = n}`; defaults count
+    as values.
     `late` rules are those the provider checks only while it works: the job then fails.
     """
 
@@ -181,6 +182,7 @@ _TYPES: tuple[tuple[str, type | tuple[type, ...]], ...] = (
 
 
 def listed(value: Any, allowed: Sequence[Any], ignore_case: bool) -> bool:
+    """Whether a value is among those allowed, types included: "4" is not 4, and 1 not true."""
     if ignore_case and isinstance(value, str):
         return value.lower() in {str(one).lower() for one in allowed}
     return any(type(value) is type(one) and value == one for one in allowed)
@@ -229,6 +231,7 @@ def describe_range(low: float | None, high: float | None) -> str:
 
 
 def number_text(value: float | None) -> str:
+    """A number as people write it: 81, not 81.0."""
     return str(int(value)) if value is not None and float(value).is_integer() else str(value)
 
 
@@ -236,16 +239,18 @@ def number_text(value: float | None) -> str:
 
 
 def given(path: str, value: Any, body: Mapping[str, Any]) -> bool:
+    """Whether a subject is there at all; a parameter's default does not count."""
     if path.startswith(INPUT_MARK):
         return bool(value)
     return read(body, path) is not None
 
 
 def condition_holds(expected: Any, subject: str, value: Any, body: Mapping[str, Any]) -> bool:
-    if expected is True and not isinstance(value, bool):
-        return given(subject, value, body)
-    if expected is False and not isinstance(value, bool):
-        return not given(subject, value, body)
+    """Whether a subject's value is what a condition expects."""
+    if isinstance(expected, Mapping):
+        return isinstance(value, int | float) and value > expected["above"]
+    if isinstance(expected, bool) and not isinstance(value, bool):
+        return given(subject, value, body) is expected
     return listed(value, expected if isinstance(expected, list | tuple) else (expected,), False)
 
 
@@ -263,6 +268,8 @@ def describe_condition(when: Mapping[str, Any]) -> str:
             parts.append(f"{name} is given")
         elif expected is False:
             parts.append(f"{name} is not given")
+        elif isinstance(expected, Mapping):
+            parts.append(f"{name} is above {expected['above']}")
         else:
             values = expected if isinstance(expected, list | tuple) else (expected,)
             parts.append(f"{name} is {' or '.join(str(value) for value in values)}")

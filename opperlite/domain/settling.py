@@ -12,11 +12,12 @@ from opperlite.domain.checking import check_rules
 from opperlite.domain.geometry import clip_length, picture_sides
 from opperlite.domain.judging import refusal
 from opperlite.domain.refusals import late_text, refuse
-from opperlite.domain.rules import Violation, read
+from opperlite.domain.rules import INPUT_MARK, Rule, Violation, read
 from opperlite.domain.specs import Input, Model
 from opperlite.domain.types import ImagePlan, Media, TranscriptionPlan, VideoPlan
 
 _KINDS = {"image": "image", "mask": "image", "reference_images": "image", "video": "video", "audio": "audio"}
+_FACTS = ("bytes", "width", "height", "duration", "fps", "frames", "has_audio", "mime_type")
 
 
 def settle_image(model: Model, plan: ImagePlan, media: Mapping[str, Sequence[Media]]) -> ImagePlan:
@@ -58,29 +59,37 @@ def _check_media(
     sides: tuple[int | None, int | None],
     parameters: Mapping[str, Any],
 ) -> str | None:
-    """What the sources turned out to be against the model's input rules; returns the text of a later failure."""
+    """What the sources turned out to be against the model's rules; returns the text of a later failure."""
     facts: dict[str, Any] = {}
+    late: list[str] = []
+    inputs = {str(name): rule for name, rule in model.spec.inputs.items()}
     for name, listed in media.items():
-        rule = model.spec.inputs.get(name)  # type: ignore[call-overload]
         for index, one in enumerate(listed):
             field = f"{name}[{index}]" if name == "reference_images" else name
             _check_kind(name, field, one)
-            if rule is not None:
-                _check_input(model, rule, name, field, one, _wanted(rule, media, sides, model, parameters))
+            rule = inputs.get(name, Input())
+            broken = _broken_input(rule, name, one, _wanted(model, rule, media, sides, parameters))
+            if broken is not None and not broken.late:
+                raise refuse(model.refusals, model.provider_display_name, model.model_id, broken, field, rule.parameter)
+            late += [late_text(model.refusals, model.model_id, broken)] if broken else []
         facts.update(_media_facts(name, listed))
-    late = None
-    for violation in check_rules(model.spec.rules, model.spec.parameters, parameters, facts):
+    rules = [rule for rule in model.spec.rules if _asks_of_media(rule)]
+    for violation in check_rules(rules, model.spec.parameters, parameters, facts):
         if not violation.late:
             raise refusal(model, violation, Body({}), parameters)
-        late = late or late_text(model.refusals, model.model_id, violation)
-    return late
+        late.append(late_text(model.refusals, model.model_id, violation))
+    return next(iter(late), None)
+
+
+def _asks_of_media(rule: Rule) -> bool:
+    subjects = (*rule.when, *rule.require, *rule.forbid, *rule.allow, *rule.maximum, *rule.minimum)
+    return any(subject.startswith(INPUT_MARK) and subject.rpartition(".")[2] in _FACTS for subject in subjects)
 
 
 def _media_facts(name: str, listed: Sequence[Media]) -> dict[str, Any]:
     facts: dict[str, Any] = {f"@{name}": bool(listed), f"@{name}.count": len(listed)}
-    for one in listed:
-        for fact in ("bytes", "width", "height", "duration", "fps", "frames", "has_audio", "mime_type"):
-            facts.setdefault(f"@{name}.{fact}", getattr(one, fact))
+    for one in listed[:1]:
+        facts.update({f"@{name}.{fact}": getattr(one, fact) for fact in _FACTS})
     return facts
 
 
@@ -91,35 +100,34 @@ def _check_kind(name: str, field: str, media: Media) -> None:
 
 
 def _wanted(
+    model: Model,
     rule: Input,
     media: Mapping[str, Sequence[Media]],
     sides: tuple[int | None, int | None],
-    model: Model,
     parameters: Mapping[str, Any],
 ) -> tuple[int | None, int | None] | None:
     """The pixel size that an input must have, if any."""
     if rule.equals == "image":
-        first = next(iter(media.get("image", ())), None)
-        return _pixels(first)
+        return _pixels(next(iter(media.get("image", ())), None))
     output = model.spec.output
     asked = any(path and read(parameters, path) is not None for path in (output.size, output.width))
     return sides if rule.equals == "requested" and asked else None
 
 
-def _check_input(
-    model: Model, rule: Input, name: str, field: str, media: Media, wanted: tuple[int | None, int | None] | None
-) -> None:
-    broken: Violation | None = None
+def _broken_input(
+    rule: Input, name: str, media: Media, wanted: tuple[int | None, int | None] | None
+) -> Violation | None:
+    path = INPUT_MARK + name
     if rule.mime and media.mime_type not in rule.mime:
-        broken = Violation(kind="media_type", path="@" + name, value=media.mime_type, allowed=list(rule.mime))
-    elif rule.max_bytes is not None and media.bytes > rule.max_bytes:
-        broken = Violation(kind="bytes", path="@" + name, value=media.bytes, allowed=f"at most {rule.max_bytes} bytes",
-                           facts={"max": rule.max_bytes})  # fmt: skip
-    elif wanted is not None and (media.width, media.height) != wanted:
-        found, allowed = f"{media.width}x{media.height}", f"{wanted[0]}x{wanted[1]}"
-        broken = Violation(kind="pixel_size", path="@" + name, value=found, allowed=allowed, error=f"{name}_pixel_size")
-    if broken is not None:
-        raise refuse(model.refusals, model.provider_display_name, model.model_id, broken, field, rule.parameter)
+        return Violation(kind="media_type", path=path, value=media.mime_type, allowed=list(rule.mime), late=rule.late)
+    if rule.max_bytes is not None and media.bytes > rule.max_bytes:
+        allowed, facts = f"at most {rule.max_bytes} bytes", {"max": rule.max_bytes}
+        return Violation(kind="bytes", path=path, value=media.bytes, allowed=allowed, facts=facts, late=rule.late)
+    if wanted is not None and (media.width, media.height) != wanted:
+        found, size = f"{media.width}x{media.height}", f"{wanted[0]}x{wanted[1]}"
+        kind = f"{name}_pixel_size"
+        return Violation(kind="pixel_size", path=path, value=found, allowed=size, error=kind, late=rule.late)
+    return None
 
 
 def _pixels(media: Media | None) -> tuple[int, int] | None:

@@ -116,7 +116,8 @@ class Input(_Spec, frozen=True, kw_only=True):
     """What a media input may be. `sources` are the forms beside "file", which works everywhere.
 
     `parameter` is the provider's own field for it; `max_total` counts the image and the reference images together;
-    `equals` says whose pixel size it must have: the one that the request asks for, or the image's.
+    `equals` says whose pixel size it must have: the one that the request asks for, or the image's. `late` inputs are
+    those whose bytes the provider looks at only while it works: the job then fails.
     """
 
     sources: tuple[SourceForm, ...] = ("url", "data")
@@ -127,6 +128,7 @@ class Input(_Spec, frozen=True, kw_only=True):
     mime: tuple[str, ...] = ()
     max_bytes: int | None = None
     equals: Literal["requested", "image"] | None = None
+    late: bool = False
 
 
 class Tier(_Spec, frozen=True, kw_only=True):
