@@ -79,6 +79,8 @@ class Jobs:
         self._owner = new_id("run")
         self._live: dict[str, _Live] = {}
         self._takers: list[asyncio.Task[None]] = []
+        self._idle: set[asyncio.Task[None]] = set()
+        self._taking: set[str] = set()
         self._rescanner: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -117,6 +119,7 @@ class Jobs:
         if job is None or self._forgotten(job):
             raise NotFound(f"No job {job_id[:64]!r} in this project")
         live = self._live.pop(job_id, None)
+        self._taking.discard(job_id)
         if live is not None:
             if live.task is not None:
                 live.task.cancel()
@@ -137,13 +140,15 @@ class Jobs:
     async def stop(self) -> None:
         """Finish what runs within the grace time; put the rest back as if it had never been taken."""
         self._stopping = True
-        idle = [task for task in (*self._takers, self._rescanner) if task is not None]
-        running = [live.task for live in self._live.values() if live.task is not None]
-        if running:
-            await asyncio.wait(running, timeout=self._policy.shutdown_grace)
-        for task in (*idle, *running):
+        rescanner = [self._rescanner] if self._rescanner is not None else []
+        for task in (*self._idle, *rescanner):
             task.cancel()
-        await asyncio.gather(*idle, *running, return_exceptions=True)
+        if self._takers:
+            await asyncio.wait(self._takers, timeout=self._policy.shutdown_grace)
+        for live in self._live.values():
+            if live.task is not None:
+                live.task.cancel()
+        await asyncio.gather(*self._takers, *rescanner, return_exceptions=True)
 
     @property
     def running(self) -> int:
@@ -167,10 +172,12 @@ class Jobs:
     # --------------------------------------------------------------------------------------- the work
 
     async def _take_forever(self) -> None:
-        while True:
+        taker = asyncio.current_task()
+        assert taker is not None
+        while not self._stopping:
+            self._idle.add(taker)
             job_id = await self._queue.get()
-            if self._stopping:
-                return
+            self._idle.discard(taker)
             try:
                 await self._take(job_id)
             except OpperliteError as error:
@@ -178,9 +185,17 @@ class Jobs:
 
     async def _take(self, job_id: str) -> None:
         now, policy = self._clock.now(), self._policy
-        job = await self._store.take_job(job_id, self._owner, now, now + policy.job_lease, policy.job_attempts)
-        if job is None:
+        self._taking.add(job_id)
+        try:
+            job = await self._store.take_job(job_id, self._owner, now, now + policy.job_lease, policy.job_attempts)
+            wanted = job_id in self._taking
+        finally:
+            self._taking.discard(job_id)
+        if job is None or not wanted:  # ended, or cancelled while it was taken
             self._live.pop(job_id, None)
+            return
+        if self._stopping:
+            await self._store.release_job(job_id, self._owner)
             return
         live = self._live.setdefault(job_id, _Live(job))
         live.job, live.progress = job, RunProgress(self._store, job)

@@ -87,4 +87,6 @@ class Services:
                     await self.files.sweep_orphans()
             except OpperliteError as error:
                 log.error("sweeping failed: %s", error)
+            except Exception:  # a defect in one sweep must not end all later ones
+                log.exception("sweeping broke")
             await asyncio.sleep(self.policy.sweep_interval)
