@@ -205,7 +205,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for 
 
 @keys.command("create")
 @click.option("--name", metavar="TEXT", default="default", show_default=True, help="What the key is for.")
-@click.option("--project", metavar="ID", help="The project it opens.  [default: the first one]")
+@click.option("--project", metavar="ID", help="The project it opens.  [default: proj_default]")
 @as_json
 @settings_options("data")
 def create_key(name: str, project: str | None, as_json: bool, **flags: Any) -> None:
