@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
+from litestar.exceptions import InternalServerException
 from msgspec import Struct
 
 from opperlite.api.replies import Reply, replayed
@@ -88,13 +89,14 @@ class Call:
         if kind != "application/json":
             raise UnsupportedContentType(
                 f"This route takes application/json, not {kind[:80] or 'a body without a Content-Type'}",
+                field="Content-Type",
                 allowed=["application/json"],
             )
         declared = self.request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > self._max_json:
             raise self._too_large()
         body = bytearray()
-        async for chunk in self.request.stream():
+        async for chunk in received(self.request):
             body += chunk
             if len(body) > self._max_json:
                 raise self._too_large()
@@ -102,7 +104,9 @@ class Call:
 
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(
-            f"A JSON body may have at most {self._max_json:,} bytes", allowed={"max_bytes": self._max_json}
+            f"A JSON body may have at most {self._max_json:,} bytes",
+            field="body",
+            allowed={"max_bytes": self._max_json},
         )
 
     async def json(self, kind: type[S]) -> S:
@@ -165,6 +169,16 @@ class Call:
             pass
 
 
+async def received(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    """The body as it comes in, in pieces that are not empty; raises Cancelled when the client goes away."""
+    try:
+        async for chunk in request.stream():
+            if chunk:
+                yield chunk
+    except InternalServerException:  # how Litestar tells it
+        raise Cancelled("The client closed the connection") from None
+
+
 def decode(body: bytes, kind: type[S]) -> S:
     """JSON bytes as a wire struct; raises InvalidJSON or ValidationFailed."""
     try:
@@ -172,9 +186,9 @@ def decode(body: bytes, kind: type[S]) -> S:
     except msgspec.ValidationError as error:
         raise _validation(error, kind) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidJSON(f"The request body is not valid JSON: {error}") from None
+        raise InvalidJSON(f"The request body is not valid JSON: {error}", field="body") from None
     except RecursionError:
-        raise InvalidJSON("The request body is nested too deeply") from None
+        raise InvalidJSON("The request body is nested too deeply", field="body") from None
 
 
 def _validation(error: msgspec.ValidationError, kind: type[Struct]) -> ValidationFailed:

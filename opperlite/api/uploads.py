@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from contextlib import AsyncExitStack
 from typing import Any
 
 from litestar import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
+from opperlite.api.calls import received
 from opperlite.domain.errors import PayloadTooLarge, UnsupportedContentType, ValidationFailed
 from opperlite.domain.files import Files, Incoming, Stored, checked_filename
 from opperlite.domain.types import Project
 
 _MAX_FIELD = 4096
 _MAX_PARTS = 16
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _OVERHEAD = 1 << 20  # what the body may have beside the file
 
 
@@ -25,7 +28,6 @@ class Upload:
         self._request = request
         self._files = files
         self._project = project
-        self._digest = hashlib.sha256(b"upload\n")
         self._length = _declared_length(request)
         self.fields: dict[str, str] = {}
         self.filename: str | None = None
@@ -47,7 +49,7 @@ class Upload:
         segment: MultipartSegment | None = None
         field = bytearray()
         try:
-            async for chunk in self._request.stream():
+            async for chunk in received(self._request):
                 for event in parser.parse(chunk):
                     if isinstance(event, MultipartSegment):
                         segment, field = event, bytearray()
@@ -76,7 +78,6 @@ class Upload:
     async def _data(self, segment: MultipartSegment | None, data: bytes | bytearray, field: bytearray) -> None:
         if segment is not None and segment.name == "file":
             assert self.incoming is not None
-            self._digest.update(data)
             await self.incoming.write(data)
             return
         field += data
@@ -93,11 +94,10 @@ class Upload:
         except UnicodeDecodeError:
             raise ValidationFailed(f"The field {name[:64]!r} is not valid UTF-8", field=name[:64]) from None
 
-    def fingerprint(self) -> bytes:
+    async def fingerprint(self) -> bytes:
         """What makes two uploads the same: the fields, the name and the bytes, whatever the boundary."""
-        digest = self._digest.copy()
-        digest.update(repr((sorted(self.fields.items()), self.filename)).encode())
-        return digest.digest()
+        bytes_ = await self.incoming.digest() if self.incoming is not None else None
+        return hashlib.sha256(repr((sorted(self.fields.items()), self.filename, bytes_)).encode()).digest()
 
     async def finish(self) -> Stored:
         """Make the file; raises ValidationFailed when there is none or a field is wrong."""
@@ -113,11 +113,8 @@ class Upload:
 def _seconds(text: str | None) -> int | None:
     if text is None or text == "":
         return None
-    try:
-        if text.strip() == text and text.isascii():
-            return int(text)
-    except ValueError:
-        pass
+    if _INTEGER.fullmatch(text):
+        return int(text)
     raise ValidationFailed(
         f"ttl_seconds must be an integer of at least 1, not {text[:40]!r}", field="ttl_seconds", allowed={"min": 1}
     )
@@ -133,6 +130,7 @@ def _boundary(request: Request[Any, Any, Any]) -> str:
     if kind.lower() != "multipart/form-data":
         raise UnsupportedContentType(
             f"This route takes multipart/form-data, not {kind[:80] or 'a body without a Content-Type'}",
+            field="Content-Type",
             allowed=["multipart/form-data"],
         )
     boundary: str = options.get("boundary", "")
