@@ -62,6 +62,8 @@ _EXACT_DEMUXERS = frozenset({"wav", "w64", "mov", "mp4", "m4a", "ogg", "aiff", "
 _ENCRYPTED_TAGS = frozenset({"enca", "encv", "drms", "drmi"})
 """Sample entry codes of protected streams (ISO/IEC 23001-7; Apple's FairPlay)."""
 
+_ENCRYPTED = "The audio is encrypted; allowed are sources without protection."
+
 _DISPOSITION_COVER = 0x0400
 """AV_DISPOSITION_ATTACHED_PIC of libavformat: a cover picture, not a film."""
 
@@ -126,15 +128,11 @@ def _audio_stream(container: Any) -> Any:
         raise BadMedia(f"The source has no audio track (found: {', '.join(kinds)}); allowed are {ACCEPTED}.")
     stream = streams[0]
     tag = stream.codec_context.codec_tag if stream.codec_context is not None else ""
-    if tag in _ENCRYPTED_TAGS or _side_data_encrypted(stream):
-        raise BadMedia("The audio is encrypted; allowed are sources without protection.")
+    if tag in _ENCRYPTED_TAGS:
+        raise BadMedia(_ENCRYPTED)
     if stream.codec_context is None or not stream.codec_context.sample_rate:
         raise BadMedia(f"The codec of the audio track is unknown; allowed are {ACCEPTED}.")
     return stream
-
-
-def _side_data_encrypted(stream: Any) -> bool:
-    return any("encryption" in str(key).lower() for key in getattr(stream, "side_data", ()))
 
 
 def _media_type(container: Any, has_video: bool) -> str:
@@ -148,7 +146,8 @@ def _media_type(container: Any, has_video: bool) -> str:
 def _duration(container: Any, stream: Any) -> float:
     """Return the duration in seconds: declared where that is exact, else summed over the packets."""
     names = set(container.format.name.split(","))
-    if names & _EXACT_DEMUXERS and stream.duration:
+    # An mp3 that declares its encoder's delay starts after it, and declares its length as well.
+    if stream.duration and (names & _EXACT_DEMUXERS or ("mp3" in names and stream.start_time)):
         return float(stream.duration * stream.time_base)
     if names & _EXACT_DEMUXERS and container.duration:
         return float(container.duration / av.time_base)
@@ -225,6 +224,8 @@ def _frames(container: Any, stream: Any) -> Iterator[Any]:
             return
         if packet is None:
             return
+        if packet.has_sidedata("encryption_info"):
+            raise BadMedia(_ENCRYPTED)
         try:
             frames = packet.decode()
         except (av.error.InvalidDataError, EOFError):

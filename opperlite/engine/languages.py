@@ -113,11 +113,13 @@ def _best(sample: str, rivals: tuple[str, ...]) -> str | None:
         for language in rivals
     }
     best = max(scores, key=lambda language: scores[language])
-    return best if scores[best] >= _EVIDENCE else None
+    if DEFAULT in rivals and best != DEFAULT and scores[best] < _EVIDENCE + scores[DEFAULT]:
+        return DEFAULT if scores[DEFAULT] else None
+    return best if scores[best] > 0 else None
 
 
-_EVIDENCE = 0.25
-"""Least score that names a language: half a word that only one language has."""
+_EVIDENCE = 0.3
+"""Lead over English that another language of its script needs: a third of a word that it alone has."""
 
 
 @lru_cache(maxsize=4096)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -75,13 +77,13 @@ def transcribe(
     `prompt` become likelier. `progress` is called with the seconds heard so far. Music and silence give an empty
     transcript. Raises BadMedia when the source has no sound that can be decoded.
     """
-    decoder = _decoder()
+    ears = _Ears(_decoder(), {})
     meter = _Meter(path, progress)
     segments: list[Segment] = []
     words: list[Word] = []
     signatures: list[diarization.Signature | None] = []
     for stretch in _stretches(meter):
-        heard = tuple(_recognize(decoder, stretch))
+        heard = ears.recognize(stretch)
         for turn in _turns(heard) if diarize else (heard,):
             if turn:
                 segments.append(Segment(turn[0].start, turn[-1].end, _sentence(turn)))
@@ -162,25 +164,68 @@ def _quietest(samples: NDArray[np.int16]) -> int:
 @lru_cache(maxsize=1)
 def _decoder() -> Any:
     """Return the decoder, loaded once (about half a second, 110 MB)."""
-    return _new_decoder()
-
-
-def _new_decoder() -> Any:
     # Batch normalization looks at one stretch alone, so that what came before cannot change the result.
     return pocketsphinx.Decoder(samprate=RATE, loglevel="FATAL", cmn="batch")
 
 
-def _recognize(decoder: Any, stretch: _Stretch) -> Iterator[Word]:
-    decoder.start_utt()
-    decoder.process_raw(stretch.samples.tobytes(), full_utt=True)
-    decoder.end_utt()
+_LOW_WARPS, _HIGH_WARPS = (1.0, 0.95, 1.06), (1.14, 1.06, 1.23)
+"""Factors by which low and high voices are slowed to bring their formants to those of the model's speakers."""
+
+_HIGH_PITCH = 150.0
+"""Hz from which on a voice is high: between the means of men and women."""
+
+_ENOUGH = 4.0
+"""Seconds of a voice that decide its factor."""
+
+
+@dataclass(slots=True)
+class _Ears:
+    """A decoder and what it learnt about the voices of one source.
+
+    The model knows few high voices. Slowing a voice by the factor whose acoustic likelihood is best (vocal tract
+    length normalization, Lee and Rose 1996) halves the errors on women's.
+    """
+
+    decoder: Any
+    warps: dict[bool, float]
+
+    def recognize(self, stretch: _Stretch) -> tuple[Word, ...]:
+        """Return the words of a stretch."""
+        sound = stretch.samples.astype(np.float32) / np.float32(32768)
+        found = diarization.pitches(sound, RATE)
+        high = bool(found.size) and float(np.median(found)) >= _HIGH_PITCH
+        if high not in self.warps:
+            self.warps[high] = self._best_warp(sound[: round(RATE * _ENOUGH)], high)
+        warp = self.warps[high]
+        self._decode(sound, warp)
+        return tuple(_words(self.decoder, stretch.start, _FRAME / warp))
+
+    def _best_warp(self, sound: Samples, high: bool) -> float:
+        return max(_HIGH_WARPS if high else _LOW_WARPS, key=lambda warp: self._likelihood(sound, warp))
+
+    def _likelihood(self, sound: Samples, warp: float) -> float:
+        """Return the mean acoustic log likelihood of a frame."""
+        self._decode(sound, warp)
+        total, frames = 0.0, 0
+        for segment in self.decoder.seg() or ():
+            total += math.log(max(segment.ascore, sys.float_info.min))
+            frames += segment.end_frame - segment.start_frame + 1
+        return total / frames if frames else -math.inf
+
+    def _decode(self, sound: Samples, warp: float) -> None:
+        data = audio.pcm16(audio.resample(sound, RATE, round(RATE * warp))).tobytes()
+        self.decoder.start_utt()
+        self.decoder.process_raw(data, full_utt=True)
+        self.decoder.end_utt()
+
+
+def _words(decoder: Any, start: float, frame: float) -> Iterator[Word]:
+    """Yield the decoder's words without its marks of silence and noise."""
     for segment in decoder.seg() or ():
         word = re.sub(r"\(\d+\)$", "", segment.word)
-        if word[0] in "<[+":
-            continue
-        start = stretch.start + segment.start_frame * _FRAME
-        end = stretch.start + (segment.end_frame + 1) * _FRAME
-        yield Word(_cased(word), round(start, 2), round(end, 2))
+        if word[0] not in "<[+":
+            first, last = start + segment.start_frame * frame, start + (segment.end_frame + 1) * frame
+            yield Word(_cased(word), round(first, 2), round(last, 2))
 
 
 _TURN_PAUSE = 0.18

@@ -25,9 +25,16 @@ _EMPTY = 0.3
 """Seconds of silence that stand for a text with nothing to say."""
 
 _WORDS_PER_MINUTE = 165
-_TIMBRE_PITCH = {"": 101.6, "m1": 93.2, "m2": 100.7, "m3": 104.5, "m4": 93.4, "m7": 104.0, "adam": 101.6} | {
-    "edward": 101.6, "f1": 179.3, "f2": 196.9, "f3": 207.0, "f4": 179.3, "f5": 201.0, "steph": 183.8, "linda": 229.7
-}  # fmt: skip
+_TIMBRE_PITCH = {
+    "adam": 101.6,
+    "edward": 101.6,
+    "klatt2": 102.6,
+    "klatt4": 102.1,
+    "Mike": 90.0,
+    "f2": 196.9,
+    "f3": 207.0,
+    "f5": 203.0,
+}
 """Mean pitch in Hz of espeak-ng's variants at its middle setting, measured on an English sentence."""
 
 _PAUSES = {".": 0.38, ",": 0.14, "": 0.03}
@@ -209,7 +216,7 @@ def _by_espeak(phrase: _Phrase, voice: voices.Voice, session: espeak.Synthesizer
             text += ","
     text += "?" if phrase.tokens[-1].written.rstrip("\"')”").endswith(("?", "？", "؟")) else "."
     rate = _WORDS_PER_MINUTE * voice.tempo / voice.size
-    base = _TIMBRE_PITCH.get(voice.timbre, 100.0)
+    base = _TIMBRE_PITCH[voice.timbre]
     style = espeak.Style(
         voice=_accent(phrase.language, voice),
         variant=voice.timbre,
