@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -27,41 +27,61 @@ from opperlite.domain.types import BlobRef
 P = ParamSpec("P")
 T = TypeVar("T")
 
+Chunk = bytes | bytearray | memoryview
+
 PIECE = 1 << 20
+_AHEAD = 4  # pieces received but not written yet; what bounds an upload's memory
 _THREADS = 16
 
 
 class LocalStaging:
-    """`ports.Staging`: what is written is buffered to a mebibyte, then hashed and written in the background."""
+    """`ports.Staging`: chunks are collected to a mebibyte, then hashed and written while the next ones come."""
 
     def __init__(self, store: LocalBlobs, path: Path) -> None:
         self._store = store
         self._path = path
-        self._buffer = bytearray()
+        self._chunks: list[Chunk] = []
+        self._collected = 0
+        self._waiting: deque[list[Chunk]] = deque()
+        self._writing: asyncio.Future[None] | None = None
         self._hash = hashlib.sha256()
         self._file: BinaryIO | None = None
         self._size = 0
-        self._pending: asyncio.Future[None] | None = None
         self.held: str | None = None
 
-    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        self._buffer += chunk
+    async def write(self, chunk: Chunk) -> None:
+        self._chunks.append(chunk)
+        self._collected += len(chunk)
         self._size += len(chunk)
-        if len(self._buffer) >= PIECE:
+        if self._collected < PIECE:
+            return
+        self._waiting.append(self._chunks)
+        self._chunks, self._collected = [], 0
+        if len(self._waiting) > _AHEAD:
             await self._settle()
-            piece, self._buffer = self._buffer, bytearray()
-            self._pending = self._store.start(self._append, piece)
+        if self._writing is None or self._writing.done():
+            await self._settle()
+            self._writing = self._store.start(self._write_waiting)
+
+    async def digest(self) -> str:
+        await self._settle()
+        self._waiting.append(self._chunks)
+        self._chunks, self._collected = [], 0
+        await self._store.work(self._write_waiting)
+        return self._hash.hexdigest()
 
     async def finish(self) -> BlobRef:
         await self._settle()
-        piece, self._buffer = self._buffer, bytearray()
-        digest = await self._store.work(self._complete, piece)
+        self._waiting.append(self._chunks)
+        self._chunks, self._collected = [], 0
+        digest = await self._store.work(self._complete)
         await self._store.keep(self._path, digest)
         self.held = digest
         return BlobRef(digest, self._size)
 
     async def discard(self) -> None:
         """Close and remove the temp file, whatever happened."""
+        self._waiting.clear()
         try:
             await self._settle()
         except StorageFailed:
@@ -70,21 +90,24 @@ class LocalStaging:
             await self._store.work(self._drop)
 
     async def _settle(self) -> None:
-        pending, self._pending = self._pending, None
-        if pending is not None:
+        """Wait until what was handed over is written; raises what that raised."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
             with translated():
-                await asyncio.shield(pending)
+                await asyncio.shield(writing)
 
-    def _append(self, piece: bytearray) -> None:
+    def _write_waiting(self) -> None:
         if self._file is None:
             self._file = open(self._path, "xb", buffering=0)  # noqa: SIM115 - closed by _complete or _drop
-        self._hash.update(piece)
-        rest = memoryview(piece)
-        while rest:
-            rest = rest[self._file.write(rest) :]
+        while self._waiting:
+            piece = b"".join(self._waiting.popleft())
+            self._hash.update(piece)
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[self._file.write(rest) :]
 
-    def _complete(self, piece: bytearray) -> str:
-        self._append(piece)
+    def _complete(self) -> str:
+        self._write_waiting()
         assert self._file is not None
         os.fsync(self._file.fileno())
         self._file.close()  # close, then rename: Windows dislikes the reverse
@@ -181,8 +204,12 @@ class LocalBlobs:
             return None
 
     async def read(self, sha256: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        path = self.local_path(sha256)
         try:
-            async with aiofiles.open(self.local_path(sha256), "rb", executor=self._threads) as file:
+            if end is not None and end - start <= PIECE:  # one visit to a thread instead of four
+                yield await self.work(_slice, path, start, end)
+                return
+            async with aiofiles.open(path, "rb", executor=self._threads) as file:
                 await file.seek(start)
                 left = end - start if end is not None else None
                 while left is None or left > 0:
@@ -259,6 +286,12 @@ class translated:
         if error.errno == errno.ENOSPC:
             raise StorageFailed("The disk is full: free some space, or delete files") from error
         raise StorageFailed(f"The data folder cannot be used: {error.strerror or error}") from error
+
+
+def _slice(path: Path, start: int, end: int) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        file.seek(start)
+        return file.read(end - start)
 
 
 def _hash_and_sync(path: Path) -> tuple[str, int]:

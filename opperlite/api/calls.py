@@ -143,9 +143,11 @@ class Call:
 
     async def body_fingerprint(self) -> bytes:
         """What makes two JSON requests the same: the route and the exact body."""
-        digest = hashlib.sha256(self.request.url.path.encode() + b"\n")
-        digest.update(await self.body())
-        return digest.digest()
+        return hashlib.sha256(await self.path_fingerprint() + await self.body()).digest()
+
+    async def path_fingerprint(self) -> bytes:
+        """What makes two requests without a body the same: the route."""
+        return hashlib.sha256(self.request.url.path.encode()).digest()
 
     # ---------------------------------------------------------------------------------------- patience
 

@@ -26,7 +26,7 @@ async def upload(call: Call) -> Reply:
         async def fingerprint() -> bytes:
             if not incoming.complete:
                 await incoming.read(stack)
-            return incoming.fingerprint()
+            return await incoming.fingerprint()
 
         return await call.once(fingerprint, run)
 

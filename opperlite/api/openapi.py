@@ -11,7 +11,17 @@ import msgspec
 from msgspec import Struct
 
 from opperlite.api.errors import STATUS, ErrorEnvelope
-from opperlite.domain.errors import OpperliteError, PayloadTooLarge, Unauthorized, ValidationFailed
+from opperlite.domain.errors import (
+    Cancelled,
+    Forbidden,
+    InternalError,
+    MethodNotAllowed,
+    OpperliteError,
+    PayloadTooLarge,
+    Unauthorized,
+    Unavailable,
+    ValidationFailed,
+)
 
 if TYPE_CHECKING:
     from opperlite.api.routes import Route
@@ -21,6 +31,7 @@ _INTRO = (
     "Opper's media API on your own machine: files, images, videos and audio. Errors come as "
     "`{error: {code, message, details}}`. Routes and members marked as additions are this server's own."
 )
+_ANYWHERE = (Forbidden, MethodNotAllowed, Cancelled, InternalError, Unavailable)  # what any route may answer
 _OWN = "An addition of this server."
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
@@ -103,6 +114,7 @@ def _responses(route: Route) -> dict[str, Any]:
         responses["304"] = {"description": "Unchanged since the given ETag"}
     for status, errors in _by_status(route).items():
         responses[str(status)] = _failure(errors)
+    responses["default"] = _failure(_ANYWHERE)
     return responses
 
 

@@ -41,8 +41,12 @@ async def status(call: Call) -> Reply:
 
 async def cancel(call: Call) -> Reply:
     """Stop a job (an addition of this server). One that has ended stays as it is."""
-    view = await call.services.jobs.cancel(call.project, call.path("artifact_id"))
-    return json_reply(status_of(view, call.services.files, call.base))
+
+    async def run() -> Reply:
+        view = await call.services.jobs.cancel(call.project, call.path("artifact_id"))
+        return json_reply(status_of(view, call.services.files, call.base))
+
+    return await call.once(call.path_fingerprint, run)
 
 
 def status_of(view: JobView, files: Files, base: str) -> ArtifactStatus:

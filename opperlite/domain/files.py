@@ -86,6 +86,10 @@ class Incoming:
             self._head += bytes(chunk[: HEAD - len(self._head)])
         await self._staging.write(chunk)
 
+    async def digest(self) -> str:
+        """The SHA-256 in hex of what came so far."""
+        return await self._staging.digest()
+
     async def finish(self, filename: str, purpose: str | None, ttl_seconds: int | None) -> Stored:
         """Check what came, then make it a file, or a skipped one in a project that keeps no data."""
         purpose = purpose or "reference_media"

@@ -50,6 +50,10 @@ class Staging(Protocol):
         """Append a chunk; raises StorageFailed when the disk refuses."""
         ...
 
+    async def digest(self) -> str:
+        """The SHA-256 in hex of all bytes so far."""
+        ...
+
     async def finish(self) -> BlobRef:
         """Make the bytes durable and readable under their hash, then hold them.
 
