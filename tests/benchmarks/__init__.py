@@ -1,0 +1,1 @@
+"""What the server does per second and how long it takes, on this machine: `python -m tests.benchmarks`."""

@@ -1,0 +1,65 @@
+"""Seconds from the start of the process to the first answer, and what an idle server holds in memory."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.benchmarks.rows import Aim, Row
+from tests.e2e.processes import resident
+from tests.e2e.server import PROGRAM, environment
+
+GROUP = "start"
+MB = 1_000_000
+_ROUNDS = 7
+_REQUEST = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+
+
+def rows(folder: Path) -> Iterator[Row]:
+    fresh = [_start(folder / f"fresh{turn}") for turn in range(_ROUNDS)]
+    later = [_start(folder / "fresh0") for _ in range(_ROUNDS)]
+    yield Row(GROUP, "first start, to the first 200", "s", tuple(took for took, _ in fresh), Aim("<=", 0.6))
+    yield Row(GROUP, "later start, to the first 200", "s", tuple(took for took, _ in later), Aim("<=", 0.6))
+    yield Row(GROUP, "resident when idle", "MB", tuple(held / MB for _, held in later), Aim("<=", 80))
+    bare = tuple(_bare() for _ in range(_ROUNDS))
+    yield Row(GROUP, "python -c pass, alone", "s", bare)
+
+
+def _start(folder: Path) -> tuple[float, int]:
+    """Seconds to the first 200, and resident bytes half a second later."""
+    folder.mkdir(exist_ok=True)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [*PROGRAM, "serve", "--port", str(port)],
+        env=environment(folder),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not _answers(port):
+            assert process.poll() is None, "the server ended"
+            time.sleep(0.002)
+        took = time.perf_counter() - began
+        time.sleep(0.5)
+        return took, resident(process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(_REQUEST)
+        return connection.recv(4096).startswith(b"HTTP/1.1 200")
+    return False
+
+
+def _bare() -> float:
+    began = time.perf_counter()
+    subprocess.run([PROGRAM[0], "-c", "pass"], check=True, env=os.environ)
+    return time.perf_counter() - began
