@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -77,9 +77,9 @@ class VideoMaker:
         warnings: tuple[Warning, ...],
     ) -> Job:
         """Make the inputs durable, hold them until the row names them, write the row, schedule."""
-        async with AsyncExitStack() as held:
+        async with self._adopting() as adopted, AsyncExitStack() as held:
             names = {
-                field: tuple([await self._durable(local, held) for local in locals_])
+                field: tuple([await self._durable(local, held, adopted) for local in locals_])
                 for field, locals_ in inputs.items()
             }
             job = Job(
@@ -96,12 +96,25 @@ class VideoMaker:
                 warnings=warnings,
             )
             await self._jobs.submit(job)
+            adopted.clear()
         return job
 
-    async def _durable(self, local: Local, held: AsyncExitStack) -> str:
+    async def _durable(self, local: Local, held: AsyncExitStack, adopted: list[str]) -> str:
         if local.sha256 is not None:
             return local.sha256
-        return (await held.enter_async_context(self._studio.files.blobs.adopt(local.path))).sha256
+        blob = await held.enter_async_context(self._studio.files.blobs.adopt(local.path))
+        adopted.append(blob.sha256)
+        return blob.sha256
+
+    @asynccontextmanager
+    async def _adopting(self) -> AsyncIterator[list[str]]:
+        """The blobs that this order alone brought; those still listed at the end go, as nothing names them."""
+        adopted: list[str] = []
+        try:
+            yield adopted
+        finally:
+            for sha256 in adopted:
+                await self._studio.files.drop_blob(sha256)
 
 
 class Performer:
