@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.e2e.test_serve import PATIENCE, serving
+from tests.e2e.server import PATIENCE, serving
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 ID = re.compile(r"\b[a-z]+_[0-9a-f]{32}\b")

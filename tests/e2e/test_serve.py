@@ -1,9 +1,7 @@
 """`opperlite serve` as a real process: its start, its banner, its keys and its end."""
 
-import contextlib
 import io
 import json
-import os
 import re
 import shlex
 import shutil
@@ -13,74 +11,15 @@ import subprocess
 import sys
 import time
 import wave as wavfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import requests
 
+from tests.e2e.server import PATIENCE, PROGRAM, command, environment, serving
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
-PROGRAM = [sys.executable, "-m", "opperlite"]
-PATIENCE = 30.0
-
-
-def environment(folder: Path) -> dict[str, str]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("OPPERLITE_")}
-    return own | {"XDG_CONFIG_HOME": str(folder / "config"), "OPPERLITE_DATA": str(folder / "data")}
-
-
-class Server:
-    """A server process and what its banner told."""
-
-    def __init__(self, folder: Path, *flags: str) -> None:
-        self.folder = folder
-        self.process = subprocess.Popen(
-            [*PROGRAM, "serve", "--port", "0", *flags],
-            env=environment(folder),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        lines = []
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            lines.append(line)
-            if line.startswith("Ctrl-C"):
-                break
-        self.banner = "".join(lines)
-        self.url = self.told("URL")
-        self.port = int(self.url.rpartition(":")[2])
-
-    def told(self, name: str) -> str:
-        found = re.search(rf"^  {name} +(.*)$", self.banner, re.MULTILINE)
-        assert found is not None, f"the banner has no {name}: {self.banner!r}"
-        return found[1]
-
-    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Send a signal; the exit code and what was written to standard error."""
-        self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, errors
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return command(self.folder, *words)
-
-
-def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*PROGRAM, *words], env=environment(folder), capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-
-
-@contextlib.contextmanager
-def serving(folder: Path, *flags: str) -> Iterator[Server]:
-    server = Server(folder, *flags)
-    try:
-        yield server
-    finally:
-        if server.process.poll() is None:
-            server.process.kill()
-        server.process.communicate()
 
 
 def wave() -> bytes:
@@ -254,18 +193,18 @@ def test_keys_are_made_and_revoked_beside_a_running_server(tmp_path: Path) -> No
         def status(key: str) -> int:
             return requests.get(f"{server.url}/v3/files", headers=bearer(key), timeout=PATIENCE).status_code
 
-        created = json.loads(server.run("keys", "create", "--name", "laptop", "--json").stdout)
-        plain = server.run("keys", "create").stdout.strip()
+        created = json.loads(command(tmp_path, "keys", "create", "--name", "laptop", "--json").stdout)
+        plain = command(tmp_path, "keys", "create").stdout.strip()
         assert (status(created["key"]), status(plain)) == (200, 200)
 
-        listed = json.loads(server.run("keys", "list", "--json").stdout)
+        listed = json.loads(command(tmp_path, "keys", "list", "--json").stdout)
         assert {row["id"]: row["name"] for row in listed}[created["id"]] == "laptop"
         assert all("key" not in row and created["key"] not in row.values() for row in listed)
-        assert created["hint"] in server.run("keys", "list").stdout
+        assert created["hint"] in command(tmp_path, "keys", "list").stdout
 
-        assert server.run("keys", "revoke", created["id"]).returncode == 0
+        assert command(tmp_path, "keys", "revoke", created["id"]).returncode == 0
         assert (status(created["key"]), status(plain)) == (401, 200)
-        assert json.loads(server.run("keys", "revoke", plain, "--json").stdout)["revoked"] is not None
+        assert json.loads(command(tmp_path, "keys", "revoke", plain, "--json").stdout)["revoked"] is not None
         assert status(plain) == 401
 
 
