@@ -31,6 +31,7 @@ S = TypeVar("S", bound=Struct)
 _PLACE = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
 _NAMED = re.compile(r"(?:field|parameter) `([^`]*)`")
 _MAX_KEY = 255
+_MAX_DEPTH = 64
 _LIMITS = ("minimum", "maximum", "minLength", "maxLength", "maxItems", "enum", "type")
 
 
@@ -184,13 +185,31 @@ async def received(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
 def decode(body: bytes, kind: type[S]) -> S:
     """JSON bytes as a wire struct; raises InvalidJSON or ValidationFailed."""
     try:
-        return msgspec.json.decode(body, type=kind)
+        value = msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise _validation(error, kind) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidJSON(f"The request body is not valid JSON: {error}", field="body") from None
     except RecursionError:
         raise InvalidJSON("The request body is nested too deeply", field="body") from None
+    _check_bounds(getattr(value, "parameters", None), "parameters")
+    return value
+
+
+def _check_bounds(value: object, place: str, depth: int = 0) -> None:
+    """Refuse what no provider takes and no work order can carry: integers over 64 bits, nesting without end."""
+    if depth > _MAX_DEPTH:
+        raise ValidationFailed(
+            f"parameters may be nested {_MAX_DEPTH} deep", field="parameters", allowed={"depth": _MAX_DEPTH}
+        )
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValidationFailed(f"{place} is an integer of more than 64 bits", field=place)
+    if isinstance(value, dict):
+        for name, member in value.items():
+            _check_bounds(member, f"{place}.{name}", depth + 1)
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            _check_bounds(member, f"{place}[{index}]", depth + 1)
 
 
 def _validation(error: msgspec.ValidationError, kind: type[Struct]) -> ValidationFailed:

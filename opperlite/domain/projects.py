@@ -18,6 +18,7 @@ from opperlite.domain.ports import Clock, MetadataStore
 from opperlite.domain.types import Key, Organisation, Policy, Project
 
 KEY_PREFIX = "opl_"
+_MAX_TOKEN = 4096
 _REMEMBERED = 10_000
 _TOUCH_EVERY = 60.0
 
@@ -40,6 +41,8 @@ class Projects:
         """The project of a bearer token; raises Unauthorized."""
         if not token:
             raise Unauthorized()
+        if len(token) > _MAX_TOKEN:
+            raise Unauthorized(f"An API key has at most {_MAX_TOKEN} characters")
         if self._mode == "open":
             return self._open.get(token) or await self._admit(token)
         found = await self._store.key_by_hash(self._hash(token))
