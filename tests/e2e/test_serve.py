@@ -123,7 +123,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path: Path) -> None:
 
 
 def test_a_job_that_a_stop_interrupts_goes_on_at_the_next_start(tmp_path: Path) -> None:
-    wanted = {"model": "openai/sora-2", "prompt": "the sea", "parameters": {"seconds": "12", "size": "1280x720"}}
+    wanted = {"model": "openai/sora-2", "prompt": "the sea", "parameters": {"seconds": "4", "size": "1280x720"}}
     with serving(tmp_path, "--shutdown-grace", "0s") as server:
         reply = requests.post(f"{server.url}/v3/videos", json=wanted, headers=bearer("k"), timeout=PATIENCE)
         job = reply.json()["id"]
