@@ -101,7 +101,8 @@ class _Source:
     def error(self, path: Sequence[str | int], message: str, *also: Sequence[str | int]) -> CatalogError:
         """The error at a path; `also` are the same member's paths in the groups that it could come from."""
         written = [place for place in (path, *also) if tuple(place) in self._lines]
-        return CatalogError(self.name, self.line(written[0] if written else path), _spell(path), message)
+        line = self.line(written[0] if written else path) or 1
+        return CatalogError(self.name, line, _spell(path) or "the file", message)
 
 
 def _model(source: _Source, file: CatalogFile, index: int, thorough: bool) -> Model:

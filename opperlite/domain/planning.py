@@ -76,7 +76,7 @@ def plan_image(model: Model, request: ImageRequest, *, seed_of: SeedOf = default
         format=output.formats.get(str(name), output.default_format),
         compression=round(compression) if isinstance(compression, int | float) else None,
         transparent=bool(output.transparent) and holds(output.transparent, fields, parameters),
-        quality=normal_quality(request.quality),
+        quality=_quality(model, parameters, normal_quality(request.quality)),
         style=_text(model, parameters, output.style) or request.style,
         seed=_seed(model, parameters, request.prompt, given, seed_of),
         caption=caption,
@@ -170,6 +170,15 @@ def plan_transcription(model: Model, request: TranscriptionRequest) -> Transcrip
 
 
 # ------------------------------------------------------------------------------------------------ readings
+
+
+def _quality(model: Model, parameters: Mapping[str, Any], asked: str) -> str:
+    """The normalized tier that the provider's own parameters amount to; they win over the one that was asked."""
+    sets = model.spec.bridge.quality
+    for name in (asked, *sets):
+        if merge(parameters, sets.get(name, {})) == parameters:
+            return name
+    return asked
 
 
 def _text(model: Model, parameters: Mapping[str, Any], path: str | None) -> str | None:
