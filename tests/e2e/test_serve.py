@@ -128,13 +128,10 @@ def test_a_job_that_a_stop_interrupts_goes_on_at_the_next_start(tmp_path: Path) 
         reply = requests.post(f"{server.url}/v3/videos", json=wanted, headers=bearer("k"), timeout=PATIENCE)
         job = reply.json()["id"]
         assert server.end()[0] == 0
-    with serving(tmp_path) as server:
-        limit = time.monotonic() + PATIENCE
-        status = {"status": "processing"}
-        while status["status"] == "processing" and time.monotonic() < limit:
-            time.sleep(0.2)
-            url = f"{server.url}/v3/artifacts/{job}/status"
-            status = requests.get(url, headers=bearer("k"), timeout=PATIENCE).json()
+    with serving(tmp_path, key="k") as server:
+        path = f"/v3/artifacts/{job}/status"
+        assert server.get(path).json()["status"] == "processing"
+        status = server.ended_job(path)
         assert status["status"] == "completed", status
         assert server.end()[0] == 0
 
