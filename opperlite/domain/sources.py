@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from opperlite.domain.errors import (
     FileNotFound,
@@ -130,7 +131,8 @@ class SourceReader:
             return
         with self._files.blobs.hold(sha256):
             path = await self._local(sha256, source, workspace, limit)
-            yield Local(path, await self._inspect(path, source), sha256)
+            media = await self._inspect(path, source)
+            yield Local(path, replace(media, stored=source.form == "file"), sha256)
 
     async def _stored(self, project: Project, source: Source) -> str | None:
         if source.form == "file":

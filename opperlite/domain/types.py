@@ -188,7 +188,10 @@ class Source(Struct, frozen=True):
 
 
 class Media(Struct, frozen=True):
-    """What a source or a result turned out to be, read from its bytes. Durations are seconds."""
+    """What a source or a result turned out to be, read from its bytes. Durations are seconds.
+
+    `stored` marks a source named by its file id: the server delivers it, and fits its size to what was asked.
+    """
 
     kind: MediaKind
     mime_type: str
@@ -199,6 +202,7 @@ class Media(Struct, frozen=True):
     fps: float | None = None
     frames: int | None = None
     has_audio: bool = False
+    stored: bool = False
 
 
 # ------------------------------------------------------------------------- what a caller asks, normalized

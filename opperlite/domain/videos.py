@@ -53,6 +53,7 @@ class VideoMaker:
         fields = {"image": request.image, "video": request.video, "reference_images": request.reference_images}
         async with studio.submitted(project, fields, plan) as inputs:
             plan = settle_video(model, plan, media_of(inputs))
+            warnings += fitted(inputs, plan)
             return await self._enqueue(project, "video", request.model, Order(video=plan), inputs, store, warnings)
 
     async def submit_image(self, project: Project, request: ImageRequest, *, store: bool | None) -> Job:
@@ -115,6 +116,21 @@ class VideoMaker:
         finally:
             for sha256 in adopted:
                 await self._studio.files.drop_blob(sha256)
+
+
+def fitted(inputs: Mapping[str, tuple[Local, ...]], plan: VideoPlan) -> tuple[Warning, ...]:
+    """A warning where the picture that a clip begins with is resized to the clip: no silent change."""
+    for local in inputs.get("image", ()):
+        found = (local.media.width, local.media.height)
+        if local.media.stored and found != (plan.width, plan.height):
+            return (
+                Warning(
+                    "source_resized",
+                    f"The image is {found[0]}x{found[1]}; it was fitted to {plan.width}x{plan.height}, edges cut",
+                    {"field": "image", "from": f"{found[0]}x{found[1]}", "to": f"{plan.width}x{plan.height}"},
+                ),
+            )
+    return ()
 
 
 class Performer:
