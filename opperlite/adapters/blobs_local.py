@@ -84,7 +84,7 @@ class LocalStaging:
         self._waiting.clear()
         try:
             await self._settle()
-        except StorageFailed:
+        except (StorageFailed, FileNotFoundError):
             pass
         finally:
             await self._store.work(self._drop)
@@ -99,8 +99,11 @@ class LocalStaging:
     def _write_waiting(self) -> None:
         if self._file is None:
             self._file = open(self._path, "xb", buffering=0)  # noqa: SIM115 - closed by _complete or _drop
-        while self._waiting:
-            piece = b"".join(self._waiting.popleft())
+        while True:
+            try:
+                piece = b"".join(self._waiting.popleft())
+            except IndexError:  # all is written, or what was left has been given up in the meantime
+                return
             self._hash.update(piece)
             rest = memoryview(piece)
             while rest:
@@ -126,6 +129,7 @@ class LocalBlobs:
         self._blobs = folder / "blobs"
         self._staging = folder / "staging"
         self._held: Counter[str] = Counter()
+        self._active: set[str] = set()  # names in the staging folder that this process still works on
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
         with translated():
@@ -140,16 +144,21 @@ class LocalBlobs:
 
     @asynccontextmanager
     async def stage(self) -> AsyncIterator[LocalStaging]:
-        staging = LocalStaging(self, self._staging / secrets.token_hex(16))
+        name = secrets.token_hex(16)
+        self._active.add(name)
+        staging = LocalStaging(self, self._staging / name)
         try:
             yield staging
         finally:
-            await asyncio.shield(self._end(staging))
+            await asyncio.shield(self._end(staging, name))
 
-    async def _end(self, staging: LocalStaging) -> None:
+    async def _end(self, staging: LocalStaging, name: str) -> None:
         if staging.held is not None:
             self._release(staging.held)
-        await staging.discard()
+        try:
+            await staging.discard()
+        finally:
+            self._active.discard(name)
 
     @asynccontextmanager
     async def adopt(self, path: Path) -> AsyncIterator[BlobRef]:
@@ -225,7 +234,7 @@ class LocalBlobs:
 
     async def remove(self, sha256: str, wanted: Callable[[], Awaitable[bool]]) -> bool:
         async with self._lock(sha256):
-            if self._held[sha256] or await wanted():
+            if self._held[sha256] or await wanted() or self._held[sha256]:  # a hold may come while that is asked
                 return False
             await self.work(lambda: self.local_path(sha256).unlink(missing_ok=True))
             return True
@@ -239,25 +248,29 @@ class LocalBlobs:
     async def sweep_staging(self, older_than: float) -> int:
         def sweep() -> int:
             removed = 0
-            for entry in os.scandir(self._staging):
-                if entry.stat().st_mtime < older_than:
+            for name, changed in _ages(self._staging):
+                if changed < older_than and name not in self._active:
                     removed += 1
-                    if entry.is_dir():
-                        shutil.rmtree(entry.path, ignore_errors=True)
+                    path = self._staging / name
+                    if path.is_dir():
+                        shutil.rmtree(path, ignore_errors=True)
                     else:
-                        os.unlink(entry.path)
+                        path.unlink(missing_ok=True)
             return removed
 
         return await self.work(sweep)
 
     @asynccontextmanager
     async def workspace(self) -> AsyncIterator[Path]:
-        folder = self._staging / secrets.token_hex(16)
-        await self.work(folder.mkdir)
+        name = secrets.token_hex(16)
+        folder = self._staging / name
+        self._active.add(name)
         try:
+            await self.work(folder.mkdir)
             yield folder
         finally:
             await asyncio.shield(self.work(lambda: shutil.rmtree(folder, ignore_errors=True)))
+            self._active.discard(name)
 
     # ---------------------------------------------------------------------------------------- threads
 
@@ -316,4 +329,11 @@ def _names(folder: Path) -> list[str]:
 
 
 def _ages(folder: Path) -> list[tuple[str, float]]:
-    return [(entry.name, entry.stat().st_mtime) for entry in os.scandir(folder)]
+    """Names with the time of the last change; what goes away meanwhile is left out."""
+    found = []
+    for entry in os.scandir(folder):
+        try:
+            found.append((entry.name, entry.stat().st_mtime))
+        except FileNotFoundError:
+            continue
+    return found
