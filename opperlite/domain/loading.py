@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from opperlite.domain.consistency import contradictions, misfit
 from opperlite.domain.rules import Field, merge, read
 from opperlite.domain.specs import CatalogFile, Model, ModelSpec
 
@@ -86,6 +85,8 @@ class _Source:
         try:
             return msgspec.convert(raw, kind)
         except msgspec.ValidationError:
+            from opperlite.domain.consistency import misfit  # only a broken file needs it
+
             inner, message = misfit(raw, kind)
             raise self.error((*path, *inner), message, *((*other, *inner) for other in also)) from None
 
@@ -115,6 +116,8 @@ def _model(source: _Source, file: CatalogFile, index: int, thorough: bool) -> Mo
     spec: ModelSpec = source.convert(whole, ModelSpec, path, *also)
     spec = _filled(source, spec, path)
     if thorough:
+        from opperlite.domain.consistency import contradictions  # only a user's file needs it
+
         for inner, message in contradictions(spec):
             raise source.error((*path, *inner), message, *((*other, *inner) for other in also))
     provider = file.provider
