@@ -22,6 +22,8 @@ from opperlite.domain.types import (
     File,
     FilePage,
     Job,
+    JobKind,
+    JobState,
     Key,
     Organisation,
     Project,
@@ -71,6 +73,7 @@ MIGRATIONS: tuple[str, ...] = (
         lease_until REAL, checkpoint TEXT, progress REAL NOT NULL, file_id TEXT, mime_type TEXT, error TEXT,
         cancelled INTEGER NOT NULL, warnings TEXT NOT NULL, finished_at REAL
     );
+    CREATE INDEX jobs_page ON jobs(project_id, seq);
     CREATE INDEX jobs_unfinished ON jobs(seq) WHERE finished_at IS NULL;
     CREATE INDEX jobs_finished ON jobs(finished_at) WHERE finished_at IS NOT NULL;
     CREATE TABLE job_inputs (
@@ -426,6 +429,30 @@ class SqliteMetadata:
             lambda c: _one(c, f"SELECT {_JOB} FROM jobs WHERE id = ? AND project_id = ?", job_id, project_id)
         )
         return _job(row) if row else None
+
+    async def jobs(
+        self,
+        project_id: str,
+        *,
+        states: Sequence[JobState] = (),
+        kind: JobKind | None = None,
+        limit: int = 20,
+        before: str | None = None,
+        ended_after: float = 0.0,
+    ) -> Sequence[Job]:
+        conditions = ["project_id = ?", "(finished_at IS NULL OR finished_at > ?)"]
+        values: list[object] = [project_id, ended_after]
+        if states:
+            conditions.append(f"state IN ({', '.join('?' * len(states))})")
+            values += states
+        if kind is not None:
+            conditions.append("kind = ?")
+            values.append(kind)
+        if before is not None:
+            conditions.append("seq < (SELECT seq FROM jobs WHERE id = ? AND project_id = ?)")
+            values += [before, project_id]
+        statement = f"SELECT {_JOB} FROM jobs WHERE {' AND '.join(conditions)} ORDER BY seq DESC LIMIT ?"
+        return [_job(row) for row in await self._read(lambda c: _all(c, statement, *values, limit))]
 
     async def take_job(self, job_id: str, owner: str, now: float, lease_until: float, attempts: int) -> Job | None:
         def work(connection: sqlite3.Connection) -> Job | None:

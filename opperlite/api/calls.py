@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -76,6 +76,16 @@ class Call:
     def text(self, name: str) -> str | None:
         """A string of the query, None when absent or empty."""
         return self.request.query_params.get(name) or None
+
+    def choice(self, name: str, allowed: Sequence[str]) -> str | None:
+        """One of a few words of the query, None when absent or empty; raises ValidationFailed for any other."""
+        value = self.text(name)
+        if value is not None and value not in allowed:
+            words = [word for word in allowed if word]
+            raise ValidationFailed(
+                f"{name} is one of {', '.join(words)}, not {value[:40]!r}", field=name, allowed=words
+            )
+        return value
 
     # ---------------------------------------------------------------------------------------- the body
 

@@ -112,6 +112,12 @@ _MODEL_FILTERS = (
     _number("limit", "How many at most.", 1, models.DEFAULT_LIMIT, models.MAX_LIMIT),
     _OFFSET,
 )
+_ARTIFACT_PAGE = (
+    Query("status", {"type": "string", "enum": ["processing", "completed", "failed"]}, "Only jobs that stand so."),
+    Query("type", {"type": "string", "enum": ["image", "video"]}, "Only jobs that make this."),
+    Query("before", {"type": "string"}, "Only jobs older than the one with this id."),
+    _number("limit", "How many at most.", 1, videos.DEFAULT_LIMIT, videos.MAX_LIMIT),
+)
 _LINK = (
     Query("exp", {"type": "integer"}, "When the link ends, in Unix seconds."),
     Query("sig", {"type": "string"}, "The signature over file, end and disposition."),
@@ -201,6 +207,16 @@ ROUTES: tuple[Route, ...] = (
         },
     ),
     _models("/v3/videos/models", "video"),
+    Route(
+        "GET",
+        "/v3/artifacts",
+        videos.list_artifacts,
+        "Videos",
+        schemas.ArtifactList,
+        query=_ARTIFACT_PAGE,
+        errors=(errors.ValidationFailed,),
+        own=True,
+    ),
     Route(
         "GET",
         "/v3/artifacts/{artifact_id:str}/status",

@@ -189,6 +189,32 @@ class ArtifactStatus(Struct, frozen=True, omit_defaults=True):
     warnings: tuple[Warning, ...] | None = None
 
 
+class ArtifactItem(Struct, frozen=True, omit_defaults=True):
+    """A job in a list; its status route has the link."""
+
+    id: str
+    type: Literal["image", "video"]
+    status: Literal["processing", "completed", "failed"]
+    provider: str
+    model: str
+    created_at: Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+    finished_at: Annotated[str, Meta(extra_json_schema={"format": "date-time"})] | None = None
+    mime_type: str | None = None
+    file_id: str | None = None
+    error: str | None = None
+    progress: Annotated[int, Meta(ge=0, le=100)] | None = None
+    queue_position: Annotated[int, Meta(ge=0)] | None = None
+    cancelled: bool | None = None
+    warnings: tuple[Warning, ...] | None = None
+
+
+class ArtifactList(Struct, frozen=True):
+    """A page of jobs, newest first; for the next one send the last id as `before` while `has_more`."""
+
+    data: list[ArtifactItem]
+    has_more: bool
+
+
 # ------------------------------------------------------------------------------------------------ audio
 
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 from opperlite.api.calls import Call
 from opperlite.api.images import accepted, source_of, sources_of
 from opperlite.api.replies import Reply, json_reply
-from opperlite.api.schemas import ArtifactStatus, VideoRequest, warnings_of
+from opperlite.api.schemas import ArtifactItem, ArtifactList, ArtifactStatus, VideoRequest, moment, warnings_of
 from opperlite.domain import types
 from opperlite.domain.files import Files
 from opperlite.domain.jobs import JobView
 
+DEFAULT_LIMIT, MAX_LIMIT = 20, 100
+_STATES: dict[str, tuple[types.JobState, ...]] = {
+    "": (),
+    "processing": ("queued", "running"),
+    "completed": ("completed",),
+    "failed": ("failed",),
+}
+_KINDS: dict[str, types.JobKind | None] = {"": None, "image": "image", "video": "video"}
 _POLL_AFTER = {"Retry-After": "1"}
 
 
@@ -39,6 +47,19 @@ async def status(call: Call) -> Reply:
     return json_reply(shown, headers=_POLL_AFTER if shown.status == "processing" else None)
 
 
+async def list_artifacts(call: Call) -> Reply:
+    """The project's jobs, newest first (an addition of this server)."""
+    limit = call.number("limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+    views = await call.services.jobs.page(
+        call.project,
+        states=_STATES[call.choice("status", tuple(_STATES)) or ""],
+        kind=_KINDS[call.choice("type", tuple(_KINDS)) or ""],
+        limit=limit + 1,
+        before=call.text("before"),
+    )
+    return json_reply(ArtifactList([item_of(view) for view in views[:limit]], len(views) > limit))
+
+
 async def cancel(call: Call) -> Reply:
     """Stop a job (an addition of this server). One that has ended stays as it is."""
 
@@ -47,6 +68,28 @@ async def cancel(call: Call) -> Reply:
         return json_reply(status_of(view, call.services.files, call.base))
 
     return await call.once(call.path_fingerprint, run)
+
+
+def item_of(view: JobView) -> ArtifactItem:
+    """A job for a list."""
+    job = view.job
+    ended = job.state in ("completed", "failed")
+    return ArtifactItem(
+        id=job.id,
+        type=job.kind,
+        status="processing" if not ended else "completed" if job.state == "completed" else "failed",
+        provider=job.provider,
+        model=job.model,
+        created_at=moment(job.created_at),
+        finished_at=moment(job.finished_at) if job.finished_at is not None else None,
+        mime_type=job.mime_type,
+        file_id=job.file_id if job.file_id and job.file_id.startswith("file_") else None,
+        error=job.error,
+        progress=None if ended else int(job.progress * 100),
+        queue_position=view.position,
+        cancelled=job.cancelled or None,
+        warnings=warnings_of(job.warnings),
+    )
 
 
 def status_of(view: JobView, files: Files, base: str) -> ArtifactStatus:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from opperlite.domain.files import Files, skipped
 from opperlite.domain.ids import new_id
 from opperlite.domain.outputs import named
 from opperlite.domain.ports import Clock, JobQueue, Made, MetadataStore
-from opperlite.domain.types import File, Job, Policy, Project, Warning
+from opperlite.domain.types import File, Job, JobKind, JobState, Policy, Project, Warning
 
 log = logging.getLogger("opperlite.jobs")
 
@@ -96,15 +96,12 @@ class Jobs:
         """The job as it stands; raises NotFound, also for a completed one whose file is gone."""
         live = self._live.get(job_id)
         if live is not None and live.job.project_id == project.id:
-            job = live.job
-            if live.progress is not None:
-                job = replace(job, progress=live.progress.fraction)
-            return JobView(job, position=self._queue.waiting(job_id) if job.state == "queued" else None)
+            return JobView(self._as_it_runs(live.job), position=self._position(live.job))
         stored = await self._store.job(project.id, job_id)
         if stored is None or self._forgotten(stored):
             raise NotFound(f"No job {job_id[:64]!r} in this project")
         if stored.state != "completed":
-            return JobView(stored, position=self._queue.waiting(job_id) if stored.state == "queued" else None)
+            return JobView(stored, position=self._position(stored))
         file = await self._store.linked_file(stored.file_id or "", self._clock.now())
         if file is None:
             raise NotFound("The result of this job has expired or been deleted")
@@ -112,6 +109,33 @@ class Jobs:
 
     def _forgotten(self, job: Job) -> bool:
         return job.finished_at is not None and job.finished_at + self._policy.job_ttl <= self._clock.now()
+
+    async def page(
+        self,
+        project: Project,
+        *,
+        states: Sequence[JobState] = (),
+        kind: JobKind | None = None,
+        limit: int = 20,
+        before: str | None = None,
+    ) -> Sequence[JobView]:
+        """The project's jobs, newest first, older than `before`; without their files."""
+        jobs = await self._store.jobs(
+            project.id,
+            states=states,
+            kind=kind,
+            limit=limit,
+            before=before,
+            ended_after=self._clock.now() - self._policy.job_ttl,
+        )
+        return [JobView(self._as_it_runs(job), position=self._position(job)) for job in jobs]
+
+    def _as_it_runs(self, job: Job) -> Job:
+        live = self._live.get(job.id)
+        return job if live is None or live.progress is None else replace(job, progress=live.progress.fraction)
+
+    def _position(self, job: Job) -> int | None:
+        return self._queue.waiting(job.id) if job.state == "queued" else None
 
     async def cancel(self, project: Project, job_id: str) -> JobView:
         """End a job and stop its work; one that has ended stays as it is. Raises NotFound."""

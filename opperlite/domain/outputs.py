@@ -88,9 +88,7 @@ class Studio:
                             project,
                             source,
                             workspace,
-                            placeholder=StandIn(self.provider, plan, field)
-                            if self.policy.placeholder_sources
-                            else None,
+                            placeholder=StandIn(self.provider, plan, field) if stands_in else None,
                         )
                     )
                     for source in sources

@@ -19,6 +19,8 @@ from opperlite.domain.types import (
     FilePage,
     ImagePlan,
     Job,
+    JobKind,
+    JobState,
     Key,
     Media,
     Organisation,
@@ -193,6 +195,22 @@ class MetadataStore(Protocol):
         ...
 
     async def job(self, project_id: str, job_id: str) -> Job | None: ...
+
+    async def jobs(
+        self,
+        project_id: str,
+        *,
+        states: Sequence[JobState] = (),
+        kind: JobKind | None = None,
+        limit: int = 20,
+        before: str | None = None,
+        ended_after: float = 0.0,
+    ) -> Sequence[Job]:
+        """Up to `limit` of the project's jobs, newest first, older than the job `before`.
+
+        Jobs that ended at or before `ended_after` are left out.
+        """
+        ...
 
     async def take_job(self, job_id: str, owner: str, now: float, lease_until: float, attempts: int) -> Job | None:
         """Compare and set: queued, or running with its lease run out, becomes running by `owner`.
