@@ -82,7 +82,8 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX job_inputs_job ON job_inputs(job_id);
     CREATE TABLE replies (
         project_id TEXT NOT NULL, key TEXT NOT NULL, created_at REAL NOT NULL, fingerprint BLOB, status INTEGER,
-        media_type TEXT, body BLOB, PRIMARY KEY (project_id, key)
+        media_type TEXT, body BLOB, headers TEXT,
+        PRIMARY KEY (project_id, key)
     );
     CREATE INDEX replies_age ON replies(created_at);
     CREATE TABLE transcripts (sha256 TEXT PRIMARY KEY, body BLOB NOT NULL, created_at REAL NOT NULL);
@@ -568,7 +569,7 @@ class SqliteMetadata:
             )
             row = _one(
                 connection,
-                "SELECT fingerprint, status, media_type, body FROM replies WHERE project_id = ? AND key = ?",
+                "SELECT fingerprint, status, media_type, body, headers FROM replies WHERE project_id = ? AND key = ?",
                 project_id,
                 key,
             )
@@ -579,16 +580,17 @@ class SqliteMetadata:
                 return None
             if row[1] is None:
                 raise IdempotencyInProgress()
-            return row[0], Reply(row[1], row[2], row[3])
+            return row[0], Reply(row[1], row[2], row[3], msgspec.json.decode(row[4], type=dict[str, str]))
 
         return await self._write(work)
 
     async def save_reply(self, project_id: str, key: str, fingerprint: bytes, reply: Reply) -> None:
+        headers = msgspec.json.encode(reply.headers).decode()
         await self._write(
             lambda c: c.execute(
-                "UPDATE replies SET fingerprint = ?, status = ?, media_type = ?, body = ? "
+                "UPDATE replies SET fingerprint = ?, status = ?, media_type = ?, body = ?, headers = ? "
                 "WHERE project_id = ? AND key = ?",
-                (fingerprint, reply.status, reply.media_type, reply.body, project_id, key),
+                (fingerprint, reply.status, reply.media_type, reply.body, headers, project_id, key),
             )
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 
 from opperlite.api.calls import Call
-from opperlite.api.replies import Reply, json_reply
+from opperlite.api.replies import Reply
 from opperlite.api.schemas import (
     Audio,
     Segment,
@@ -40,7 +40,7 @@ async def speak(call: Call) -> Reply:
             parameters=wire.parameters or {},
         )
         work = call.services.audio.speak(call.project, request, store=wire.store)
-        return json_reply(speech_of(await call.while_connected(work), call.services.files, call.base))
+        return call.made(speech_of(await call.while_connected(work), call.services.files, call.base))
 
     return await call.once(call.body_fingerprint, run)
 
@@ -61,7 +61,7 @@ async def transcribe(call: Call) -> Reply:
             parameters=wire.parameters or {},
         )
         made = await call.while_connected(call.services.audio.transcribe(call.project, request))
-        return json_reply(transcription_of(made), headers={RECOGNIZER_HEADER: made.recognizer})
+        return call.made(transcription_of(made), headers={RECOGNIZER_HEADER: made.recognizer})
 
     return await call.once(call.body_fingerprint, run)
 

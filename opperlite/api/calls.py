@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,7 +13,7 @@ from litestar import Request
 from litestar.exceptions import InternalServerException
 from msgspec import Struct
 
-from opperlite.api.replies import Reply, replayed
+from opperlite.api.replies import Reply, json_reply, replayed
 from opperlite.domain.errors import (
     Cancelled,
     IdempotencyMismatch,
@@ -30,6 +30,7 @@ S = TypeVar("S", bound=Struct)
 
 _PLACE = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
 _NAMED = re.compile(r"(?:field|parameter) `([^`]*)`")
+ENGINE_HEADER = "X-Opperlite-Engine"
 _MAX_KEY = 255
 _MAX_DEPTH = 64
 _LIMITS = ("minimum", "maximum", "minLength", "maxLength", "maxItems", "enum", "type")
@@ -123,6 +124,10 @@ class Call:
     async def json(self, kind: type[S]) -> S:
         """The body as a wire struct; raises InvalidJSON or ValidationFailed with the field and what it allows."""
         return decode(await self.body(), kind)
+
+    def made(self, value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+        """A struct that tells of a generation; the reply names the engine that made it, or will."""
+        return json_reply(value, status, {ENGINE_HEADER: self.services.engine, **(headers or {})})
 
     # ------------------------------------------------------------------------------------- idempotency
 

@@ -6,7 +6,7 @@ import asyncio
 from base64 import b64encode
 
 from opperlite.api.calls import Call
-from opperlite.api.replies import Reply, json_reply
+from opperlite.api.replies import Reply
 from opperlite.api.schemas import Accepted, ImageItem, ImageReply, ImageRequest, ImageUsage, warnings_of
 from opperlite.domain import images, types
 from opperlite.domain.files import Files
@@ -24,13 +24,13 @@ async def create(call: Call) -> Reply:
         request = request_of(wire)
         if wire.async_:
             job = await call.services.videos.submit_image(call.project, request, store=wire.store)
-            return json_reply(accepted(call, job), 202)
+            return call.made(accepted(call, job), 202)
         inline = wire.response_format != "url"
         work = call.services.images.create(call.project, request, store=wire.store, inline=inline)
         made = await call.while_connected(work)
         if sum(len(output.data or b"") for output in made.outputs) > _LARGE:
-            return await asyncio.to_thread(lambda: json_reply(reply_of(made, call.services.files, call.base)))
-        return json_reply(reply_of(made, call.services.files, call.base))
+            return await asyncio.to_thread(lambda: call.made(reply_of(made, call.services.files, call.base)))
+        return call.made(reply_of(made, call.services.files, call.base))
 
     return await call.once(call.body_fingerprint, run)
 

@@ -46,7 +46,7 @@ class Reply:
 
     def kept(self) -> KeptReply:
         """The reply as it is remembered for an Idempotency-Key."""
-        return KeptReply(self.status, self.media_type or "", self.body)
+        return KeptReply(self.status, self.media_type or "", self.body, dict(self.headers or {}))
 
 
 def json_reply(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
@@ -61,4 +61,5 @@ def error_reply(error: OpperliteError) -> Reply:
 
 def replayed(reply: KeptReply) -> Reply:
     """An earlier reply once more."""
-    return Reply(reply.status, reply.body, reply.media_type or None, {"Idempotency-Replayed": "true"})
+    headers = reply.headers | {"Idempotency-Replayed": "true"}
+    return Reply(reply.status, reply.body, reply.media_type or None, headers)

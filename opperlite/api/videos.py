@@ -35,7 +35,7 @@ async def create(call: Call) -> Reply:
             parameters=wire.parameters or {},
         )
         job = await call.services.videos.submit(call.project, request, store=wire.store)
-        return json_reply(accepted(call, job), 202)
+        return call.made(accepted(call, job), 202)
 
     return await call.once(call.body_fingerprint, run)
 
@@ -44,7 +44,7 @@ async def status(call: Call) -> Reply:
     """How a job stands; a completed one has a fresh signed URL."""
     view = await call.services.jobs.view(call.project, call.path("artifact_id"))
     shown = status_of(view, call.services.files, call.base)
-    return json_reply(shown, headers=_POLL_AFTER if shown.status == "processing" else None)
+    return call.made(shown, headers=_POLL_AFTER if shown.status == "processing" else None)
 
 
 async def list_artifacts(call: Call) -> Reply:
@@ -65,7 +65,7 @@ async def cancel(call: Call) -> Reply:
 
     async def run() -> Reply:
         view = await call.services.jobs.cancel(call.project, call.path("artifact_id"))
-        return json_reply(status_of(view, call.services.files, call.base))
+        return call.made(status_of(view, call.services.files, call.base))
 
     return await call.once(call.path_fingerprint, run)
 

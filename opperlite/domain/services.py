@@ -46,6 +46,7 @@ class Services:
         self.clock = clock
         self.policy = policy
         self.catalog = catalog
+        self.engine = provider.name
         self.projects = projects
         self.files = Files(store, blobs, clock, inspector, policy, secret)
         reader = SourceReader(self.files, store, fetcher, inspector, clock, secret)

@@ -141,6 +141,7 @@ class Reply(Struct, frozen=True):
     status: int
     media_type: str
     body: bytes
+    headers: dict[str, str] = {}
 
 
 class Policy(Struct, frozen=True):
