@@ -81,7 +81,7 @@ def _ratio_sides(spec: ModelSpec, body: Mapping[str, Any], inputs: int, source: 
     else:
         name = name if name is not None and name not in output.auto else output.default
         ratio = parse_ratio(name)
-    if name in table:
+    if isinstance(name, str) and name in table:
         return parse_size(table[name])
     area = output.areas.get(tier) or output.areas.get("*")
     if ratio is not None and area is not None:

@@ -141,7 +141,7 @@ def plan_speech(model: Model, request: SpeechRequest, *, seed_of: SeedOf = defau
         voice=voice,
         format=output.speech_formats.get(str(named)) or request.format or "mp3",  # type: ignore[arg-type]
         speed=float(speed) if isinstance(speed, int | float) else 1.0,
-        language=_text(model, parameters, output.language) or _voice_language(output.languages, voice),
+        language=_language(model, parameters) or _voice_language(output.languages, voice),
         instructions=_text(model, parameters, output.instructions),
         seed=_seed(model, parameters, request.input, given, seed_of),
         parameters=parameters,
@@ -161,7 +161,7 @@ def plan_transcription(model: Model, request: TranscriptionRequest) -> Transcrip
     diarize = bool(output.diarize) and holds(output.diarize, model.spec.parameters, parameters)
     return TranscriptionPlan(
         model=model.id,
-        language=_text(model, parameters, output.language) or request.language,
+        language=_language(model, parameters) if output.language else request.language,
         prompt=_text(model, parameters, output.prompt),
         diarize=request.diarize or diarize,
         recognizer=recognizer,
@@ -184,6 +184,12 @@ def _quality(model: Model, parameters: Mapping[str, Any], asked: str) -> str:
 def _text(model: Model, parameters: Mapping[str, Any], path: str | None) -> str | None:
     value = effective(model.spec.parameters, parameters, path) if path else None
     return value if isinstance(value, str) else None
+
+
+def _language(model: Model, parameters: Mapping[str, Any]) -> str | None:
+    """The language asked for; None where the provider is to find out itself."""
+    named = _text(model, parameters, model.spec.output.language)
+    return None if named in model.spec.output.auto else named
 
 
 def _seed(model: Model, parameters: Mapping[str, Any], prompt: str, given: Mapping[str, Any], seed_of: SeedOf) -> int:

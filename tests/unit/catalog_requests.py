@@ -147,6 +147,15 @@ OPENAI = [
     refuses(I(GPT, aspect_ratio="16:9"), "aspect_ratio", "[contract] decision 21: off by more than 5 %"),
     refuses(I(GPT, quality="4k"), "quality", "[guide] 4k where a model declares it"),
     refuses(I(GPT, style="vivid"), "style", "[guide] DALL·E 3"),
+    refuses(I(GPT, **p(input_fidelity="high")), "parameters.input_fidelity", "[sdk] edits only", "Unknown parameter"),
+    refuses(I(GPT, image=FILE, **p(moderation="low")), "parameters.moderation", "[sdk] generations only"),
+    takes(I(GPT, image=FILE, **p(input_fidelity="high")), "[sdk] edits"),
+    refuses(
+        T("openai/whisper-1", **p(response_format="srt", timestamp_granularities=["word"])),
+        "parameters.response_format",
+        "[sdk] verbose_json only",
+    ),
+    takes(T("openai/whisper-1", **p(response_format="srt")), "[sdk]"),
     refuses(I(GPT, n=5), "n", "[guide] max 4"),
     refuses(I(GPT, mask=FILE), "mask", "[contract] decision 19"),
     refuses(I(GPT, **p(foo=1)), "parameters.foo", "[iss]", "Unknown parameter: 'foo'."),
@@ -243,6 +252,7 @@ XAI = [
     takes(
         S("xai/grok-tts", format="opus"), "made from wav", format="opus", parameters={"output_format": {"codec": "wav"}}
     ),
+    takes(T("xai/grok-stt", **p(language="auto")), "[sdk]", language=None),
     takes(T("xai/grok-stt", diarize=True, language="en"), "[sdk]", diarize=True, language="en"),
     refuses(I(GROK, **p(size="1024x1024")), "parameters.size", "[sdk] no size", "Argument not supported: size"),
     refuses(I(GROK, **p(seed=1)), "parameters.seed", "[sdk] no seed"),
@@ -483,6 +493,7 @@ KOKORO = [
     ),
     takes(S(KOKORO_MODEL, voice="af_bella(2)+af_sky"), "its source: blends", voice="af_bella(2)+af_sky"),
     takes(S(KOKORO_MODEL, voice="alloy"), "its source: mapped names", voice="alloy"),
+    takes(S(KOKORO_MODEL, voice="echo"), "its source: mapped names have no language", language=None),
     takes(S(KOKORO_MODEL, speed=0.25, format="flac"), "its source", speed=0.25, format="flac"),
     takes(S(KOKORO_MODEL, **p(anything="ignored")), "its source: unknown members are ignored"),
     takes(S(KOKORO_MODEL, "a" * 20_000), "its source: no short limit"),
