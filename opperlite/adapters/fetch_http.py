@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -23,7 +24,19 @@ if TYPE_CHECKING:
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
-_NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215
+# Not of the open internet either, though not every Python's `is_global` says so.
+_LOCAL = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "192.0.0.0/24",  # RFC 6890; a cloud's metadata live at 192.0.0.192
+        "192.88.99.0/24",  # RFC 7526
+        "168.63.129.16/32",  # a cloud's host, as its machines see it
+        "64:ff9b:1::/48",  # RFC 8215
+        "3fff::/20",  # RFC 9637
+        "5f00::/16",  # RFC 9602
+        "fec0::/10",  # withdrawn by RFC 3879; networks may still use it inside
+    )
+)
 _SHOWN = 200  # characters of a URL in messages
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -42,12 +55,10 @@ def embedded(address: Address) -> Address:
 
 def is_public(address: Address) -> bool:
     """Whether an address is one of the open internet, also after what it embeds is unwrapped."""
-    if address in _NAT64_LOCAL:
-        return False
     inner = embedded(address)
-    # fec0::/10 was withdrawn by RFC 3879, and networks may still use it inside
-    site_local = isinstance(inner, ipaddress.IPv6Address) and inner.is_site_local
-    return inner.is_global and not inner.is_multicast and not inner.is_reserved and not site_local
+    if any(inner.version == network.version and inner in network for network in _LOCAL):
+        return False
+    return inner.is_global and not inner.is_multicast and not inner.is_reserved
 
 
 class Place(Struct, frozen=True):
@@ -85,7 +96,6 @@ class HttpFetcher:
         self._redirects = redirects
         self._networks = [network for entry in allowed if (network := _network(entry)) is not None]
         self._hosts = {entry.lower() for entry in allowed if _network(entry) is None}
-        self._trust: ssl.SSLContext | None = None
 
     async def fetch(self, url: str, sink: Callable[[bytes], Awaitable[None]], limit: int) -> None:
         try:
@@ -99,11 +109,10 @@ class HttpFetcher:
 
     async def _follow(self, url: str, sink: Callable[[bytes], Awaitable[None]], limit: int) -> None:
         place_of(url)
-        if self._trust is None:  # importing httpx and reading the roots takes 0.1 s that the loop must not wait
-            self._trust = await asyncio.to_thread(_trust)
+        trust = await asyncio.to_thread(_trust)
         import httpx
 
-        async with httpx.AsyncClient(trust_env=False, verify=self._trust, timeout=self._timeout) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=trust, timeout=self._timeout) as client:
             for _ in range(self._redirects + 1):
                 try:
                     following = await self._hop(client, url, sink, limit)
@@ -180,7 +189,9 @@ async def _pour(response: httpx.Response, sink: Callable[[bytes], Awaitable[None
         raise PayloadTooLarge(f"The source is larger than the {limit:,} bytes allowed", limit=limit)
 
 
+@cache
 def _trust() -> ssl.SSLContext:
+    """The roots for https. Importing httpx and reading them takes 0.1 s, which the event loop must not wait."""
     import httpx
 
     return httpx.create_ssl_context(trust_env=False)
