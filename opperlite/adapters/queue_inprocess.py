@@ -27,6 +27,9 @@ class InProcessQueue:
         del self._tickets[job_id]
         return job_id
 
+    def __len__(self) -> int:
+        return len(self._tickets)
+
     def waiting(self, job_id: str) -> int | None:
         ticket = self._tickets.get(job_id)
         return None if ticket is None else ticket - self._tickets[next(iter(self._tickets))]

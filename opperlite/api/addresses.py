@@ -74,6 +74,12 @@ def _is_loopback_address(host: str) -> bool:
         return False
 
 
+def is_local(scope: Scope) -> bool:
+    """Whether a request came from this machine itself."""
+    client = scope.get("client")
+    return client is not None and _is_loopback_address(client[0])
+
+
 def _first(value: str) -> str:
     return value.partition(",")[0].strip()
 

@@ -16,9 +16,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from opperlite.api.access import AccessLog
-from opperlite.api.addresses import Addresses
+from opperlite.api.addresses import Addresses, is_local
 from opperlite.api.calls import Call
 from opperlite.api.entrance import Entrance
+from opperlite.api.metrics import Metrics
 from opperlite.api.replies import error_reply
 from opperlite.api.routes import ROUTES, Key, Route
 from opperlite.config import Settings
@@ -34,8 +35,9 @@ _EXPOSED = ("X-Request-Id", "Retry-After", "Idempotency-Replayed", "ETag", "Cont
 def create_app(services: Services, settings: Settings) -> ASGIApp:
     """The application over opened services; it starts and stops them with the server."""
     addresses = Addresses(settings.host, settings.public_url, settings.trusted_proxy, settings.allow_host)
+    metrics = Metrics()
     application = Litestar(
-        route_handlers=[_handler(route, services, addresses, settings.max_json_size) for route in ROUTES],
+        route_handlers=[_handler(route, services, addresses, settings.max_json_size, metrics) for route in ROUTES],
         lifespan=[_lifespan(services)],
         exception_handlers={HTTPException: _refused, Exception: _crashed},
         cors_config=_cors(settings),
@@ -43,7 +45,7 @@ def create_app(services: Services, settings: Settings) -> ASGIApp:
         logging_config=None,
         request_max_body_size=None,
     )
-    return Entrance(application, addresses, _access_log(settings))
+    return Entrance(application, addresses, _access_log(settings), metrics)
 
 
 def _access_log(settings: Settings) -> AccessLog | None:
@@ -78,11 +80,14 @@ def _cors(settings: Settings) -> CORSConfig | None:
     )
 
 
-def _handler(route: Route, services: Services, addresses: Addresses, max_json: int) -> HTTPRouteHandler:
+def _handler(
+    route: Route, services: Services, addresses: Addresses, max_json: int, metrics: Metrics
+) -> HTTPRouteHandler:
     async def answer(request: Request[Any, Any, Any]) -> ASGIApp:
+        request.scope["state"]["route"] = route.path
         try:
             project = await _caller(request, services, route.key)
-            call = Call(request, services, project, addresses.base(request.scope), max_json)
+            call = Call(request, services, project, addresses.base(request.scope), max_json, metrics)
             return await route.handler(call)
         except errors.OpperliteError as error:
             return _told(request, error)
@@ -94,7 +99,7 @@ def _handler(route: Route, services: Services, addresses: Addresses, max_json: i
 
 async def _caller(request: Request[Any, Any, Any], services: Services, key: Key) -> Project | None:
     """Who asks; raises Unauthorized."""
-    if key == "none":
+    if key == "none" or (key == "elsewhere" and is_local(request.scope)):
         return None
     header = request.headers.get("authorization")
     if header is None and key == "optional":

@@ -13,9 +13,11 @@ from litestar import Request
 from litestar.exceptions import InternalServerException
 from msgspec import Struct
 
+from opperlite.api.metrics import Metrics
 from opperlite.api.replies import Reply, json_reply, replayed
 from opperlite.domain.errors import (
     Cancelled,
+    ClientTooSlow,
     IdempotencyMismatch,
     InvalidJSON,
     PayloadTooLarge,
@@ -32,6 +34,7 @@ _PLACE = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
 _NAMED = re.compile(r"(?:field|parameter) `([^`]*)`")
 ENGINE_HEADER = "X-Opperlite-Engine"
 _MAX_KEY = 255
+_PATIENCE = 30.0  # seconds that a body may pause
 _MAX_DEPTH = 64
 _LIMITS = ("minimum", "maximum", "minLength", "maxLength", "maxItems", "enum", "type")
 
@@ -39,11 +42,18 @@ _LIMITS = ("minimum", "maximum", "minLength", "maxLength", "maxItems", "enum", "
 class Call:
     """A request with the caller's project (None where no key is needed and none was sent)."""
 
-    __slots__ = ("_body", "_max_json", "_project", "base", "request", "services")
+    __slots__ = ("_body", "_max_json", "_project", "base", "metrics", "request", "services")
 
     def __init__(
-        self, request: Request[Any, Any, Any], services: Services, project: Project | None, base: str, max_json: int
+        self,
+        request: Request[Any, Any, Any],
+        services: Services,
+        project: Project | None,
+        base: str,
+        max_json: int,
+        metrics: Metrics,
     ) -> None:
+        self.metrics = metrics
         self.request = request
         self.services = services
         self._project = project
@@ -190,9 +200,16 @@ class Call:
 async def received(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
     """The body as it comes in, in pieces that are not empty; raises Cancelled when the client goes away."""
     try:
-        async for chunk in request.stream():
+        stream = aiter(request.stream())
+        while True:
+            async with asyncio.timeout(_PATIENCE):
+                chunk = await anext(stream, None)
+            if chunk is None:
+                return
             if chunk:
                 yield chunk
+    except TimeoutError:
+        raise ClientTooSlow(f"No byte of the body came for {_PATIENCE:g} s") from None
     except InternalServerException:  # how Litestar tells it
         raise Cancelled("The client closed the connection") from None
 

@@ -11,6 +11,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from opperlite.api.access import AccessLog
 from opperlite.api.addresses import Addresses
+from opperlite.api.metrics import Metrics
 from opperlite.api.replies import error_reply, method_of
 from opperlite.domain.errors import Forbidden
 
@@ -18,10 +19,11 @@ from opperlite.domain.errors import Forbidden
 class Entrance:
     """Wraps the application; costs a few microseconds a request."""
 
-    def __init__(self, application: ASGIApp, addresses: Addresses, log: AccessLog | None) -> None:
+    def __init__(self, application: ASGIApp, addresses: Addresses, log: AccessLog | None, metrics: Metrics) -> None:
         self._application = application
         self._addresses = addresses
         self._log = log
+        self._metrics = metrics
         self._run = secrets.token_hex(5)  # ids are unique over restarts, and cost no entropy each
         self._numbers = count(1)
 
@@ -41,11 +43,20 @@ class Entrance:
                 message["headers"] = [*message["headers"], tag]
             await send(message)
 
+        self._metrics.in_flight += 1
+        try:
+            await self._answer(scope, receive, tagged)
+        finally:
+            self._metrics.in_flight -= 1
+        took = time.perf_counter() - began
+        self._metrics.count(method_of(scope), scope["state"].get("route", ""), status, took)
+        if self._log is not None:
+            client = scope["client"][0] if scope["client"] else ""
+            self._log.add(method_of(scope), scope["path"], status, took, client, request_id)
+
+    async def _answer(self, scope: Scope, receive: Receive, tagged: Send) -> None:
         if self._addresses.known(scope):
             await self._application(scope, receive, tagged)
         else:
             error = Forbidden("This Host is not answered here; allow it with --allow-host")
             await error_reply(error)(scope, receive, tagged)
-        if self._log is not None:
-            client = scope["client"][0] if scope["client"] else ""
-            self._log.add(method_of(scope), scope["path"], status, time.perf_counter() - began, client, request_id)

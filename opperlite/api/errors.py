@@ -10,6 +10,7 @@ from msgspec import Struct
 from opperlite.domain import errors
 
 STATUS: dict[type[errors.OpperliteError], int] = {
+    errors.BadRequest: 400,
     errors.InvalidJSON: 400,
     errors.ValidationFailed: 400,
     errors.UnsupportedMedia: 400,
@@ -23,6 +24,7 @@ STATUS: dict[type[errors.OpperliteError], int] = {
     errors.LinkInvalid: 403,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
+    errors.ClientTooSlow: 408,
     errors.IdempotencyInProgress: 409,
     errors.Cancelled: 409,
     errors.PayloadTooLarge: 413,

@@ -12,7 +12,7 @@ from opperlite.api import audio, files, images, models, schemas, system, videos
 from opperlite.api.calls import Call
 from opperlite.domain import errors
 
-Key = Literal["required", "optional", "none"]
+Key = Literal["required", "optional", "none", "elsewhere"]
 
 
 class Query(Struct, frozen=True):
@@ -27,7 +27,8 @@ class Route(Struct, frozen=True):
     """One operation.
 
     `request` is a wire struct for JSON, or the schema of a multipart form; `reply` a wire struct, a media type for
-    other bodies, or None for none. `own` marks what is an addition of this server.
+    other bodies, or None for none. `key` "elsewhere" asks for one unless the request comes from this machine. `own`
+    marks what is an addition of this server.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -257,6 +258,25 @@ ROUTES: tuple[Route, ...] = (
     _models("/v3/audio/models", "tts", "stt"),
     _models("/v3/models", "image", "video", "tts", "stt"),
     Route("GET", "/health", system.health, "System", schemas.Health, key="none"),
+    Route(
+        "GET",
+        "/ready",
+        system.ready,
+        "System",
+        schemas.Ready,
+        key="none",
+        own=True,
+        errors=(errors.Unavailable, errors.StorageFailed),
+    ),
+    Route(
+        "GET",
+        "/metrics",
+        system.metrics,
+        "System",
+        "text/plain",
+        key="elsewhere",
+        own=True,
+    ),
     Route("GET", "/v3/openapi.json", system.openapi_json, "System", "application/json", key="none"),
     Route("GET", "/v3/openapi.yaml", system.openapi_yaml, "System", "application/yaml", key="none"),
     Route("GET", "/docs", system.docs, "System", "text/html", key="none", own=True),

@@ -357,6 +357,12 @@ class Health(Struct, frozen=True):
     status: Literal["ok"] = "ok"
 
 
+class Ready(Struct, frozen=True):
+    """The server can work."""
+
+    status: Literal["ready"] = "ready"
+
+
 # -------------------------------------------------------------------------------- from the domain's types
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from importlib import resources
 
@@ -10,7 +11,7 @@ import msgspec
 from opperlite import __version__
 from opperlite.api.calls import Call
 from opperlite.api.replies import Reply, json_reply
-from opperlite.api.schemas import Health
+from opperlite.api.schemas import Health, Ready
 from opperlite.domain.errors import NotFound
 
 _ASSETS = {
@@ -42,6 +43,18 @@ SwaggerUIBundle({ url: "/v3/openapi.json", dom_id: "#api", deepLinking: true, pe
 async def health(call: Call) -> Reply:
     """The server answers."""
     return json_reply(Health())
+
+
+async def ready(call: Call) -> Reply:
+    """The server can work: its database answers and it is not stopping."""
+    await call.services.check()
+    return json_reply(Ready())
+
+
+async def metrics(call: Call) -> Reply:
+    """Counters in Prometheus' text format; from this machine freely, from others with a key."""
+    shown = await asyncio.to_thread(call.metrics.render, call.services)
+    return Reply(200, shown, "text/plain; version=0.0.4; charset=utf-8")
 
 
 @cache

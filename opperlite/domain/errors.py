@@ -30,6 +30,12 @@ class InternalError(OpperliteError):
     code = "internal_error"
 
 
+class BadRequest(OpperliteError):
+    """What came is not a valid HTTP request."""
+
+    code = "bad_request"
+
+
 class Unauthorized(OpperliteError):
     """Missing or invalid API key: send `Authorization: Bearer <key>`."""
 
@@ -58,6 +64,12 @@ class InvalidJSON(OpperliteError):
     """The request body is not valid JSON."""
 
     code = "invalid_json"
+
+
+class ClientTooSlow(OpperliteError):
+    """The request's body stopped coming; send it again on a faster connection."""
+
+    code = "request_timeout"
 
 
 class ValidationFailed(OpperliteError):

@@ -179,6 +179,11 @@ class Jobs:
         """How many jobs are being worked on."""
         return sum(live.task is not None for live in self._live.values())
 
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for their turn."""
+        return len(self._queue)
+
     async def _rescan(self) -> None:
         for job_id in await self._store.unfinished_jobs(self._clock.now()):
             live = self._live.get(job_id)

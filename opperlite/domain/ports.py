@@ -295,6 +295,10 @@ class JobQueue(Protocol):
 
     async def get(self) -> str: ...
 
+    def __len__(self) -> int:
+        """How many ids wait here."""
+        ...
+
     def waiting(self, job_id: str) -> int | None:
         """How many ids are before this one, or None when it does not wait here."""
         ...

@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from opperlite.domain.audio import AudioMaker
-from opperlite.domain.errors import OpperliteError
+from opperlite.domain.errors import OpperliteError, Unavailable
 from opperlite.domain.files import Files
 from opperlite.domain.images import ImageMaker
 from opperlite.domain.jobs import Jobs
@@ -56,6 +56,7 @@ class Services:
         self.audio = AudioMaker(studio, store)
         self.videos = VideoMaker(studio, self.jobs, self.images)
         self._sweeper: asyncio.Task[None] | None = None
+        self._stopping = False
 
     async def start(self) -> None:
         """Recover what an earlier process left, then work."""
@@ -65,10 +66,17 @@ class Services:
 
     async def stop(self) -> None:
         """Finish or put back what runs."""
+        self._stopping = True
         await self.jobs.stop()
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
+
+    async def check(self) -> None:
+        """Raises Unavailable while stopping, StorageFailed when the database does not answer."""
+        if self._stopping:
+            raise Unavailable("The server is stopping")
+        await self.store.project("")
 
     async def sweep(self) -> None:
         """End what has expired: files, job records, kept replies, transcripts."""
