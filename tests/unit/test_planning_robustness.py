@@ -92,7 +92,7 @@ def outcome(call: Any) -> Any:
 
 
 @each("image")
-@settings(max_examples=40)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_images(model: Model, data: st.DataObject) -> None:
     draw = data.draw
@@ -125,7 +125,7 @@ def test_images(model: Model, data: st.DataObject) -> None:
 
 
 @each("video")
-@settings(max_examples=40)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_videos(model: Model, data: st.DataObject) -> None:
     draw = data.draw
@@ -153,7 +153,7 @@ def test_videos(model: Model, data: st.DataObject) -> None:
 
 
 @each("tts")
-@settings(max_examples=30)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_speech(model: Model, data: st.DataObject) -> None:
     draw = data.draw
@@ -173,7 +173,7 @@ def test_speech(model: Model, data: st.DataObject) -> None:
 
 
 @each("stt")
-@settings(max_examples=30)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_transcription(model: Model, data: st.DataObject) -> None:
     draw = data.draw
