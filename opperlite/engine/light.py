@@ -35,7 +35,7 @@ HOURS: Final = {
     "dawn": _light("#6f86c4 #eaa9a6 #ffdca6 #fff0c4 #ffe9d6 #f6cdb8", 0.2),
     "sunset": _light("#39478c #d5637a #ffb662 #ffe09a #ffd0a8 #f0a583", 0.16),
     "dusk": _light("#1c2757 #5b4f93 #e59a92 #ffd9c0 #a7a2cf #8f7ba6", 0.08),
-    "night": _light("#060b22 #13204c #31497c #f2f4ff #6f7fb4 #2c3f70", 0.72, night=True),
+    "night": _light("#070d28 #16255a #3a568f #f2f4ff #98a6d6 #34497f", 0.72, night=True),
 }
 
 
@@ -93,7 +93,7 @@ def _greyed(light: Light, grey: Colour, part: float, dim: float) -> Light:
 
 def _in_mood(light: Light, moods: tuple[str, ...]) -> Light:
     if "dark" in moods:
-        light = replace(light, ambient=scale(light.ambient, 0.85), top=mix(light.top, (24, 14, 34), 0.35))
+        light = replace(light, ambient=scale(light.ambient, 0.94), top=mix(light.top, (24, 14, 34), 0.35))
     if "dreamy" in moods:
         light = replace(light, top=mix(light.top, (120, 92, 190), 0.35), middle=mix(light.middle, (246, 170, 214), 0.4))
     if "warm" in moods or "romantic" in moods:

@@ -9,10 +9,10 @@ from PIL import Image, ImageFilter
 from opperlite.engine import edits, scene, styles, subjects
 from opperlite.engine.caption import caption as captioned
 from opperlite.engine.edits import Editor, editor
+from opperlite.engine.lexicon import tables
 from opperlite.engine.noise import Stream, fingerprint, white
 from opperlite.engine.pixels import Pixels, check, cover, resize
 from opperlite.engine.prompt import Reading
-from opperlite.engine.vocabulary import tables
 
 __all__ = ["Editor", "apply", "draw", "edit", "editor"]
 
@@ -87,7 +87,7 @@ def _checked(width: int, height: int) -> None:
 
 def _styled(picture: Pixels, style: str | None, named: tuple[str, ...], seed: int) -> Pixels:
     wanted = list(named)
-    if style in tables()["style"] and style not in wanted:
+    if style and style in tables()["style"] and style not in wanted:
         wanted.append(style)
     for name in wanted[:2]:
         picture = styles.apply(picture, name, fingerprint(seed, name))

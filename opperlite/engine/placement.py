@@ -9,13 +9,13 @@ from PIL import Image
 
 from opperlite.engine import terrain
 from opperlite.engine.layers import Frames, Motion, Sprite
-from opperlite.engine.light import lit, mix
+from opperlite.engine.lexicon import tables
+from opperlite.engine.light import hue, lit, mix
 from opperlite.engine.noise import Stream
 from opperlite.engine.prompt import Thing
 from opperlite.engine.settings import swell
 from opperlite.engine.stage import Stage
 from opperlite.engine.symbols import Colour, Symbol, symbols
-from opperlite.engine.vocabulary import tables
 
 _FLOATING: Final = frozenset(("space", "sky"))
 """Settings without ground: everything hovers."""
@@ -43,13 +43,21 @@ class Spot:
 def arrange(stage: Stage) -> list[Spot]:
     """A spot for each copy of each thing, back to front."""
     spots: list[Spot] = []
-    things = stage.reading.things
+    things = _shown(stage)
     for name in ("sky", "under", "water", "ground"):
         chosen = [thing for thing in things if place_of(stage, thing) == name]
         copies = [thing for thing in chosen for _ in range(thing.count)][:24]
         if copies:
             spots += _ARRANGERS[name](stage, copies)
     return sorted(_related(stage, spots), key=lambda spot: spot.order)
+
+
+def _shown(stage: Stage) -> tuple[Thing, ...]:
+    """The things to draw: a room has its table already, and needs no other for what stands on it."""
+    things = stage.reading.things
+    if stage.setting == "room" and len(things) > 1:
+        return tuple(thing for thing in things if thing.motif != "table")
+    return things
 
 
 def place_of(stage: Stage, thing: Thing) -> str:
@@ -74,7 +82,7 @@ def _height(stage: Stage, thing: Thing, things: list[Thing]) -> float:
     """Pixels high: alone it fills a good part of the picture, among others sizes keep their order."""
     size = _size(thing)
     largest = max([_size(other) for other in things])
-    share = (0.36 + 0.1 * min(2.4, largest)) * math.sqrt(size / largest)
+    share = (0.47 + 0.09 * min(2.4, largest)) * math.sqrt(size / largest)
     crowd = 1.0 / (1.0 + 0.085 * (len(things) - 1))
     # Sky and ground share the picture when both hold something.
     if len({place_of(stage, other) for other in stage.reading.things}) > 1:
@@ -315,7 +323,20 @@ def _add(stage: Stage, spot: Spot) -> None:
                 [shade], spot.x - shade.width / 2, spot.y - shade.height * 0.56, spot.depth, replace(motion, bob=0.0)
             )
         )
+    if spot.symbol.shines and stage.setting != "space":
+        _glow(stage, spot, motion)
     stage.layers.append(Sprite(frames, left, top, spot.depth, motion))
+
+
+def _glow(stage: Stage, spot: Spot, motion: Motion) -> None:
+    """The light around a lamp, fire or lit window: stronger the darker it is."""
+    dark = 255 - sum(stage.light.ambient) // 3
+    strength = min(150, dark + (34 if stage.setting == "room" else 0))
+    if strength < 30:
+        return
+    halo = terrain.radial(round(spot.tall * 2.0), (255, 208, 128), strength, 2.2)
+    left, top = spot.x - halo.width / 2, spot.y - spot.tall * 0.55 - halo.height / 2
+    stage.layers.append(Sprite([halo], left, top, spot.depth, motion))
 
 
 def frames_of(stage: Stage, spot: Spot) -> Frames:
@@ -328,10 +349,23 @@ def frames_of(stage: Stage, spot: Spot) -> Frames:
 
 
 def _frame(stage: Stage, spot: Spot, phase: float, distance: float) -> Image.Image:
-    image = shaded(stage, spot.symbol, round(spot.tall), spot.thing.colour, phase, distance)
+    image = shaded(stage, spot.symbol, round(spot.tall), _colour_of(stage, spot), phase, distance)
+    if "silhouette" in stage.reading.styles:
+        black = Image.new("RGBA", image.size, (18, 14, 24, 255))
+        black.putalpha(image.getchannel("A"))
+        image = black
     if spot.mirrored:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return image
+
+
+def _colour_of(stage: Stage, spot: Spot) -> Colour | None:
+    """The prompt's colour, or one of its own for each of several gay things."""
+    varied = tables()["motif"][spot.thing.motif].values.get("varied", False)
+    if spot.thing.colour or not varied or spot.thing.count < 2:
+        return spot.thing.colour
+    turn = stage.stream("hue", round(spot.x), round(spot.y)).choice((0.0, 0.09, 0.14, 0.55, 0.62, 0.8, 0.92))
+    return hue((222, 70, 62), turn)
 
 
 def shaded(

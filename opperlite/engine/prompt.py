@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from opperlite.engine import vocabulary
+from opperlite.engine import lexicon
+from opperlite.engine.lexicon import Entry, Match
 from opperlite.engine.symbols import Colour, hex_colour
-from opperlite.engine.vocabulary import Match
 
 _QUOTES: Final = re.compile(r"\"([^\"]+)\"|“([^”]+)”|„([^“”]+)[“”]|«\s*([^»]+?)\s*»|(?<!\w)'([^']{2,})'(?!\w)")
 _NOUN_FIRST: Final = frozenset(("fr", "es"))
@@ -60,9 +60,9 @@ def read(text: str) -> Reading:
     """Understand a prompt; never fails, unknown words are listed."""
     quoted = tuple(next(part for part in found if part).strip() for found in _QUOTES.findall(text))
     plain = _QUOTES.sub(" , ", text)
-    language = vocabulary.language_of(plain)
+    language = lexicon.language_of(plain)
     reader = _Reader(language)
-    for match in vocabulary.matches(plain, language):
+    for match in lexicon.matches(plain, language):
         reader.take(match)
     return reader.reading(text, quoted)
 
@@ -85,6 +85,7 @@ class _Reader:
     def _forget(self) -> None:
         self._count, self._size, self._relation, self._negated = 0, 1.0, "", False
         self._pending: list[Colour] = []
+        self._fruit = ""
 
     def take(self, match: Match) -> None:
         """Read one match."""
@@ -93,7 +94,7 @@ class _Reader:
         elif motif := match.of("motif"):
             self._thing(motif.key, match)
         elif colour := match.of("colour"):
-            self._colour(hex_colour(str(colour.values["rgb"])), match)
+            self._colour(colour)
         elif any(match.of(kind) for kind in ("number", "size", "relation", "negation")):
             self._describe(match)
         else:
@@ -130,21 +131,28 @@ class _Reader:
         if not self._negated:
             colour = self._pending[-1] if self._pending else None
             count = self._count or self._usual_count(key, match)
-            self._things.append(Thing(key, count, self._size, colour, self._relation))
+            thing = Thing(key, count, self._size, colour, self._relation)
+            # "a bowl of ramen": two words for one thing.
+            if not (self._things and self._things[-1].motif == key and thing == Thing(key, thing.count)):
+                self._things.append(thing)
         if not match.of("setting") or self._negated:
             self._noun = "" if self._negated else "motif"
         self._forget()
 
     def _usual_count(self, key: str, match: Match) -> int:
         """1, or a few when the word is written as a plural of an entry's first word."""
-        first = vocabulary.fold(str(vocabulary.tables()["motif"][key].values.get(self._language, "")).split(",")[0])
+        usual = int(lexicon.tables()["motif"][key].values.get("count", 1))
+        if usual > 1:
+            return usual
+        first = lexicon.fold(str(lexicon.tables()["motif"][key].values.get(self._language, "")).split(",")[0])
         plural = match.folded != first and match.folded.startswith(first) and match.folded[-1:] in "snrexa"
         other = (
             not match.folded.startswith(first) and match.folded.endswith("s") and self._language in ("en", "fr", "es")
         )
         return 3 if plural or other or match.folded in _PLURALS else 1
 
-    def _colour(self, colour: Colour, match: Match) -> None:
+    def _colour(self, entry: Entry) -> None:
+        colour = hex_colour(str(entry.values["rgb"]))
         if self._language in _NOUN_FIRST and self._noun == "motif" and self._things:
             last = self._things[-1]
             self._things[-1] = Thing(last.motif, last.count, last.size, colour, last.relation)
@@ -152,10 +160,13 @@ class _Reader:
             self._tints[self._noun] = colour
         else:
             self._pending.append(colour)
+            self._fruit = str(entry.values.get("motif", ""))
 
     def _notion(self, match: Match) -> None:
         if match.of("stop"):
             return
+        if match.of("style") or match.of("setting"):
+            self._count = 0
         part, setting = match.of("part"), match.of("setting")
         noun = part.key if part else _TINTED.get(setting.key, "ground_tint") if setting else ""
         if self._pending and noun:
@@ -173,7 +184,11 @@ class _Reader:
 
     def _settle(self) -> None:
         """What is still pending describes no thing: colours then belong to the whole picture."""
-        self._colours += self._pending
+        if self._fruit and self._count and len(self._pending) == 1:
+            # "an orange on a table": the colour's word was the thing itself.
+            self._things.append(Thing(self._fruit, self._count, self._size, None, self._relation))
+        else:
+            self._colours += self._pending
         self._forget()
         self._noun = ""
 

@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image
 
 from opperlite.engine import placement, prompt, settings, weather
+from opperlite.engine.lexicon import tables
 from opperlite.engine.light import Light, light_of
 from opperlite.engine.pixels import Pixels
 from opperlite.engine.prompt import Reading
 from opperlite.engine.stage import Stage
 from opperlite.engine.symbols import Colour
-from opperlite.engine.vocabulary import tables
 
 _DAY: Final = 60.0
 """Seconds in which the light of a long clip turns as far as it ever does."""
@@ -73,6 +73,8 @@ class Renderer:
         self.width, self.height, self.transparent = width, height, transparent
         stage = Stage(scene.reading, scene.light, scene.setting, width, height, scene.seed)
         settings.build(stage)
+        if "fog" in scene.reading.weather:
+            weather.fog(stage, 0, 225)
         if transparent:
             stage.layers.clear()
         placement.put(stage, placement.arrange(stage))
@@ -112,7 +114,8 @@ def setting_of(reading: Reading) -> str:
     """The setting named first, or else the home of the things named, or abstract for what is not understood."""
     named = [setting for setting in reading.settings if setting not in ("sky",)] or list(reading.settings)
     if named:
-        return _most_telling(named)
+        telling = _most_telling(named)
+        return "beach" if telling == "sea" and _needs_land(reading) else telling
     if reading.things:
         homes = tables()["motif"]
         standing = [thing for thing in reading.things if homes[thing.motif].values.get("place", "ground") != "sky"]
@@ -120,6 +123,12 @@ def setting_of(reading: Reading) -> str:
     if reading.weather or reading.time_of_day or reading.season:
         return "mountains" if "aurora" in reading.weather or reading.season == "winter" else "meadow"
     return "abstract"
+
+
+def _needs_land(reading: Reading) -> bool:
+    """True when something named cannot be at sea."""
+    entries = [tables()["motif"][thing.motif].values for thing in reading.things]
+    return any(values.get("place", "ground") == "ground" and not values.get("rises") for values in entries)
 
 
 def _most_telling(named: list[str]) -> str:

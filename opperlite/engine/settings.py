@@ -248,8 +248,7 @@ def _snowfield(stage: Stage) -> None:
 
 def _water_layer(stage: Stage, bottom: int, *, mirror: float = 0.55) -> None:
     rows = bottom - stage.horizon
-    tint = stage.reading.tints.get("water_tint", (38, 118, 158))
-    deep = lit(tint if "water_tint" in stage.reading.tints else mix(tint, stage.light.middle, 0.4), stage.light.ambient)
+    deep = water_colour(stage)
     gradient = terrain.column(
         stage.width, rows, [(0.0, mix(deep, stage.light.low, 0.55)), (0.35, deep), (1.0, scale(deep, 0.72))]
     )
@@ -260,6 +259,15 @@ def _water_layer(stage: Stage, bottom: int, *, mirror: float = 0.55) -> None:
     stage.layers.append(
         Water(stage.horizon, bottom, overlay, mirror, _glints(stage, rows), mix(stage.light.low, (255, 255, 255), 0.5))
     )
+
+
+def water_colour(stage: Stage) -> Colour:
+    """Deep water: its own colour, and much of the sky above it."""
+    wish = stage.reading.tints.get("water_tint")
+    if wish:
+        return lit(wish, mix(stage.light.ambient, (255, 255, 255), 0.3))
+    blue = lit((30, 116, 160), stage.light.ambient)
+    return mix(blue, scale(mix(stage.light.top, stage.light.middle, 0.35), 0.8), 0.55)
 
 
 def _glints(stage: Stage, rows: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
@@ -310,13 +318,13 @@ def _sea(stage: Stage) -> None:
 def swell(stage: Stage, first: int, last: int) -> None:
     """Rows of waves in front of what floats; first and last number them from the horizon."""
     rough = 2.0 if {"storm", "wind"} & set(stage.reading.weather) else 1.0
-    tint = stage.reading.tints.get("water_tint", (34, 112, 156))
+    deep = water_colour(stage)
     rows = stage.height - stage.horizon
     for number in range(first, last):
         near = (number + 1) / 6
         tall = max(3, round(stage.unit * 0.022 * near * rough + 2))
         heights = terrain.ripple(stage.wide, tall, stage.unit * (0.1 + 0.24 * near), number * 0.37)
-        colour = stage.tone(mix(tint, stage.light.middle, 0.3), 0.3 * (1 - near))
+        colour = mix(deep, stage.light.low, 0.4 * (1 - near))
         top = stage.horizon + round(rows * near * near * 0.92)
         foot = round(rows * 0.34) if number < 5 else stage.height
         crest = mix(colour, (255, 255, 255), 0.42 if rough == 1.0 else 0.6)

@@ -62,6 +62,11 @@ class Symbol:
         return any(shape.motion for shape in self.shapes)
 
     @property
+    def shines(self) -> bool:
+        """True when some part of it is a light."""
+        return any(shape.glows for shape in self.shapes)
+
+    @property
     def main(self) -> Colour:
         """The colour of its first colourable shape, or of its first shape."""
         return next((shape.fill for shape in self.shapes if shape.takes_colour), self.shapes[0].fill)

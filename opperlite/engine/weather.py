@@ -35,22 +35,19 @@ def fall(stage: Stage) -> None:
         fog(stage)
 
 
-def fog(stage: Stage) -> None:
-    """Banks of mist, denser towards the ground."""
-    for number in range(2):
-        width, rows = stage.width + stage.width // 2, round(stage.height * 0.66)
-        small = smooth(stage.number("fog", number), max(2, rows // 6), max(2, width // 6), (rows / 18, width / 20), 4)
-        mask = np.asarray(Image.fromarray(small).resize((width, rows), Image.Resampling.BICUBIC), np.int32)
-        bell = 255 * np.clip(1.0 - np.abs(np.arange(rows) / max(1, rows) * 2.0 - 1.0), 0.0, 1.0)
-        alpha = np.clip((mask + 40) * bell[:, None].astype(np.int32) // 255, 0, 205)
-        ramp = np.minimum(np.arange(width), np.arange(width)[::-1]) * 255 // max(1, width // 8)
-        alpha = alpha * np.clip(ramp, 0, 255)[None, :] // 255
-        colour = mix(stage.light.haze, (255, 255, 255), 0.25 if not stage.light.night else 0.0)
-        image = Image.new("RGBA", (width, rows), (*colour, 0))
-        image.putalpha(Image.fromarray(alpha.astype(np.uint8)))
-        stage.layers.append(
-            Veil(image, round(stage.height * (0.3 + 0.08 * number)), stage.width * 0.012 * (1 + number))
-        )
+def fog(stage: Stage, number: int = 1, density: int = 120) -> None:
+    """A bank of mist, densest in its middle; number 0 lies farther away than 1."""
+    half, rows = stage.width * 3 // 4 + 1, round(stage.height * 0.66)
+    small = smooth(stage.number("fog", number), max(2, rows // 6), max(2, half // 6), (rows / 18, half / 12), 4)
+    mask = np.asarray(Image.fromarray(small).resize((half, rows), Image.Resampling.BICUBIC), np.int32)
+    bell = (255 * np.clip(1.3 - 1.3 * np.abs(np.arange(rows) / max(1, rows) * 2.0 - 1.0), 0.0, 1.0)).astype(np.int32)
+    alpha = np.clip((mask + 40) * bell[:, None] // 255, 0, density).astype(np.uint8)
+    # Mirrored, so that the drifting bank has no seam.
+    alpha = np.concatenate((alpha, alpha[:, ::-1]), axis=1)
+    image = Image.new("RGBA", (2 * half, rows), (*mix(stage.light.haze, (255, 255, 255), 0.25), 0))
+    image.putalpha(Image.fromarray(alpha))
+    top = round(stage.height * (0.3 + 0.08 * number))
+    stage.layers.append(Veil(image, top, stage.width * 0.012 * (1 + number)))
 
 
 def _drops(
