@@ -1,18 +1,24 @@
 """What a clip shows: a scene in motion, or motion within a still picture, frame by frame."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
 
-from opperlite.engine import motion, pixels, precipitation, prompt, scene
+from opperlite.engine import motion, pixels, planar_scene, precipitation, prompt, scene, styles
+from opperlite.engine.noise import fingerprint
 from opperlite.engine.video_writer import ColorConverter, Picture
 
 _DISSOLVE_START = 0.25
 _DISSOLVE_END = 0.9
+# Larger clips are drawn at this size and enlarged: nobody draws 4K frames in real time.
+_DRAWN_PIXELS = 1920 * 1088
+# A style costs some 0.4 s for each million pixels of a frame.
+_STYLED_PIXELS = 640 * 360
 
 
 class Clip(Protocol):
@@ -26,13 +32,50 @@ class SceneClip:
     """The prompt's own scene in motion."""
 
     def __init__(self, shown: scene.Scene, width: int, height: int, fps: Fraction) -> None:
-        self._renderer = shown.renderer(width, height)
-        self._convert = ColorConverter()
         self._fps = fps
+        self._size = (width, height)
+        self._scaler = VideoReformatter()
+        self._draw = _drawing(shown, width, height)
 
     def frame(self, index: int) -> VideoFrame:
         """The encoder's planes of one frame."""
-        return self._convert(self._renderer.frame(float(index / self._fps)))
+        drawn = self._draw(float(index / self._fps))
+        if (drawn.width, drawn.height) == self._size:
+            return drawn
+        return self._scaler.reformat(
+            drawn,
+            width=self._size[0],
+            height=self._size[1],
+            interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT,
+            threads=1,
+        )
+
+
+def _drawing(shown: scene.Scene, width: int, height: int) -> Callable[[float], VideoFrame]:
+    """What draws the frame of a time: straight into planes, or with a style in RGB."""
+    named = [name for name in (*shown.reading.styles, shown.style) if name in styles.FILTERS][:2]
+    size = _bounded(width, height, _STYLED_PIXELS if named else _DRAWN_PIXELS)
+    renderer = shown.renderer(*size)
+    # The scene's layers are only read; the renderer itself would paint them in RGB.
+    if not named and planar_scene.paints(renderer._layers):
+        return planar_scene.PlanarScene(renderer._layers, *size).frame
+    convert = ColorConverter()
+
+    def styled(seconds: float) -> VideoFrame:
+        picture = renderer.frame(seconds)
+        for name in named:
+            picture = styles.apply(picture, name, fingerprint(shown.seed, name))
+        return convert(picture)
+
+    return styled
+
+
+def _bounded(width: int, height: int, allowed: int) -> tuple[int, int]:
+    """The size, or when it has more pixels than allowed a smaller one of its proportions; even sides."""
+    scale = min(1.0, (allowed / (width * height)) ** 0.5)
+    return (
+        (width, height) if scale == 1 else (max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2))
+    )
 
 
 class StillClip:

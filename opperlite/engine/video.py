@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 
 from opperlite.engine import clips, first_frame, masks, picture, pixels, scene
 from opperlite.engine.pipeline import Progress, ahead
+from opperlite.engine.references import References
 from opperlite.engine.soundtrack import Soundtrack
 from opperlite.engine.video_reader import MAX_PIXELS, MAX_SECONDS, VideoInfo, VideoReader, sound
 from opperlite.engine.video_writer import SOUND_RATE, ColorConverter, Picture, Samples, VideoWriter
@@ -57,7 +58,8 @@ def generate(
 ) -> VideoInfo:
     """Draw a clip of the prompt's scene, or of motion within `image`, which then is the first frame.
 
-    Sides in pixels must be even, `fps` lie from 1 to 120. With `last_image` the clip ends on that picture. What
+    Sides in pixels must be even, `fps` lie from 1 to 120. With `last_image` the clip ends on that picture;
+    `references` lend their colour and float in front. What
     `progress` raises ends the work and leaves no file. BadMedia for a picture that cannot be decoded.
     """
     rate = _rate(fps)
@@ -73,7 +75,14 @@ def generate(
         quantizer = first_frame.quantizer(first, rate)
     track = Soundtrack(prompt, composed.quoted, float(frames / rate), seed) if audio else None
     with VideoWriter(out, width=width, height=height, fps=rate, sound=audio, first_quantizer=quantizer) as writer:
-        _write(writer, clips.frames(clip, frames), frames, _blocks(track) if track else None, progress)
+        planes = clips.frames(clip, frames)
+        if references:
+            shown = References.opened(references, width, height, seed)
+            planes = (
+                shown.over_planes(frame, float(index / rate), rising=image is not None)
+                for index, frame in enumerate(planes)
+            )
+        _write(writer, planes, frames, _blocks(track) if track else None, progress)
     return _written(width, height, rate, frames, audio)
 
 
@@ -102,7 +111,7 @@ def edit(
         rate = _rate(fps if fps is not None else min(info.fps, Fraction(_MAX_FPS)))
         count = frames if frames is not None else max(1, round(Fraction(info.duration) * rate))
         _check_frames(count)
-        edited = _edited(reader, prompt, size, rate, count, mask, seed)
+        edited = _edited(reader, prompt, size, rate, count, mask, references, seed)
         planes = _continued(edited, prompt, rate, count, seed)
         heard = sound(source) if info.has_audio else None
         with VideoWriter(out, width=size[0], height=size[1], fps=rate, sound=info.has_audio) as writer:
@@ -235,13 +244,16 @@ def _edited(
     rate: Fraction,
     count: int,
     mask: Path | None,
+    references: Sequence[Path],
     seed: int,
 ) -> Iterator[Picture]:
     editor = picture.editor(prompt, seed=seed)
     region = masks.region(mask, *size) if mask else None
+    lent = References.opened(references, *size, seed) if references else None
     for index, shown in enumerate(reader.pictures(rate, count, *size)):
         changed = pixels.on_white(editor.apply(shown, float(index / rate)))
         fitted = pixels.cover(changed, *size)
+        fitted = fitted if lent is None else lent.over(fitted, float(index / rate))
         yield fitted if region is None else masks.limited(shown, fitted, region)
 
 

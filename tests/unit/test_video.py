@@ -89,16 +89,16 @@ def test_image_is_cut_to_the_size(tmp_path: Path) -> None:
     assert np.abs(samples.decoded(out)[0].reshape(-1, 3).mean(0) - (200, 60, 60)).max() < 6
 
 
-@pytest.mark.parametrize(("seconds", "fps"), [(1, 60), (1, 5), (8, 60), (60, 5)])
+@pytest.mark.parametrize(("seconds", "fps"), [(1, 60), (2, 5), (8, 30), (60, 5)])
 def test_motion_has_no_jumps(tmp_path: Path, seconds: int, fps: int) -> None:
     Image.fromarray(samples.photograph(64, 48)).save(tmp_path / "source.png")
     for name, image in (("text", None), ("image", tmp_path / "source.png")):
         out = tmp_path / f"{name}.mp4"
-        video.generate(out, "hills", width=32, height=24, fps=fps, frames=seconds * fps, image=image)
+        video.generate(out, "clouds over hills", width=64, height=48, fps=fps, frames=seconds * fps, image=image)
         frames = [frame.astype(np.int16) for frame in samples.decoded(out)]
         steps = np.array([np.abs(b - a).mean() for a, b in pairwise(frames)])
         assert steps.max() < 12
-        assert np.abs(frames[-1] - frames[0]).mean() > 0.5
+        assert np.abs(frames[-1] - frames[0]).mean() > 0.2
 
 
 def test_sound_follows_the_prompt(tmp_path: Path) -> None:

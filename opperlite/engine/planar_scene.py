@@ -1,0 +1,222 @@
+"""A scene's layers painted straight into the encoder's planes."""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from typing import Final, Protocol
+
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+from PIL import Image
+
+from opperlite.engine import layers
+from opperlite.engine.layers import pan
+from opperlite.engine.planar import PlanarCanvas, PlanarImage, Sheet, colour_of
+
+_ROOMY: Final = 1280 * 720  # pixels of a frame up to which speed counts more than memory
+_SMALL: Final = 16  # pixels a side below which a drop's colour may be left out
+
+
+class PlanarLayer(Protocol):
+    """A layer that paints planes."""
+
+    def paint(self, canvas: PlanarCanvas, time: float) -> None:
+        """Draw as it is `time` seconds into the scene."""
+
+
+class PlanarScene:
+    """Frames of a scene as the encoder wants them, in any order of time.
+
+    ValueError for a layer that this module does not know.
+    """
+
+    def __init__(self, shown: Sequence[layers.Layer], width: int, height: int) -> None:
+        self._canvas = PlanarCanvas(width, height)
+        self._layers = [_planar(layer, (width, height)) for layer in shown]
+
+    def frame(self, time: float) -> VideoFrame:
+        """The frame `time` seconds in."""
+        for layer in self._layers:
+            layer.paint(self._canvas, time)
+        return self._canvas.frame()
+
+
+def paints(shown: Sequence[layers.Layer]) -> bool:
+    """Whether this module knows every layer, and the first covers the whole canvas."""
+    return bool(shown) and isinstance(shown[0], layers.Plate) and all(type(layer) in _MAKERS for layer in shown)
+
+
+def _planar(layer: layers.Layer, size: tuple[int, int]) -> PlanarLayer:
+    maker = _MAKERS.get(type(layer))
+    if maker is None:
+        raise ValueError(f"no planes for a layer of type {type(layer).__name__}")
+    made: PlanarLayer = maker(layer, size)
+    return made
+
+
+class _Plate:
+    def __init__(self, layer: layers.Plate, size: tuple[int, int]) -> None:
+        self._image = PlanarImage.of(layer.image.convert("RGB"))
+
+    def paint(self, canvas: PlanarCanvas, time: float) -> None:
+        self._image.paste(canvas, 0, 0)
+
+
+class _Strip:
+    """A band: its soft rows as sheets with cover, its opaque rows without; moved by halves of a pixel."""
+
+    def __init__(self, layer: layers.Strip, size: tuple[int, int]) -> None:
+        self._depth, self._sway, self._beat = layer.depth, layer.sway, layer.beat
+        self._side = (layer.image.width - size[0]) // 2
+        # What never comes into the picture from below is left out.
+        seen = min(layer.image.height, max(2, size[1] - layer.top + 2 * math.ceil(abs(layer.sway)) + 2))
+        image = layer.image.crop((0, 0, layer.image.width, seen))
+        split = _split(np.asarray(image.getchannel("A")), layer.top)
+        kept = 2 if size[0] * size[1] <= _ROOMY else 1
+        self._bands = []
+        if split:
+            soft = PlanarImage.of(image.crop((0, 0, image.width, split)), 0, layer.top, moving=True)
+            self._bands.append(_Band(soft, layer.top, kept))
+        if split < image.height:
+            even = (0, split, image.width + image.width % 2, image.height + (image.height - split) % 2)
+            self._bands.append(_Band(PlanarImage.of(image.crop(even).convert("RGB")), layer.top + split, kept))
+
+    def paint(self, canvas: PlanarCanvas, time: float) -> None:
+        halves = round(pan(canvas.width, self._depth, time) * 2.0) - self._side * 2
+        turn, start = (time / 3.4 + self._beat) * 2 * math.pi, self._beat * 2 * math.pi
+        down = round(self._sway * (math.sin(turn) - math.sin(start))) if self._sway else 0
+        for band in self._bands:
+            band.paint(canvas, halves, down)
+
+
+class _Band:
+    """Rows of a strip; of its two places, on a pixel and between two, as many are kept as memory allows."""
+
+    def __init__(self, image: PlanarImage, top: int, kept: int) -> None:
+        self._top = top - image.top
+        self._luma = lru_cache(kept)(partial(_shifted, image.luma))
+        self._chroma = [lru_cache(kept)(partial(_shifted, sheet)) for sheet in image.chroma]
+
+    def paint(self, canvas: PlanarCanvas, halves: int, down: int) -> None:
+        top = self._top + down
+        self._luma(halves % 2).paste(canvas.luma, halves >> 1, top)
+        for sheet, target in zip(self._chroma, canvas.chroma, strict=True):
+            sheet((halves >> 1) % 2).paste(target, halves >> 2, top >> 1)
+
+
+def _shifted(sheet: Sheet, half: int) -> Sheet:
+    return sheet.shifted(half / 2)
+
+
+class _Sprite:
+    def __init__(self, layer: layers.Sprite, size: tuple[int, int]) -> None:
+        self._layer = layer
+        self._made: dict[tuple[int, int, int], PlanarImage] = {}
+
+    def paint(self, canvas: PlanarCanvas, time: float) -> None:
+        frames, cycle = self._layer.frames, self._layer.motion.cycle
+        number = int(time / cycle * len(frames)) % len(frames) if len(frames) > 1 and cycle else 0
+        x, y = (round(place) for place in self._layer.place(canvas.width, time))
+        key = (number, x % 2, y % 2)
+        if key not in self._made:
+            self._made[key] = PlanarImage.of(frames[number], x, y)
+        self._made[key].paste(canvas, x, y)
+
+
+class _Water:
+    def __init__(self, layer: layers.Water, size: tuple[int, int]) -> None:
+        self._layer = layer
+        self._tint = PlanarImage.of(layer.tint, 0, layer.horizon)
+        self._shine = colour_of(layer.shine)
+        self._near = (np.arange(layer.bottom - layer.horizon) + 1) / (layer.bottom - layer.horizon)
+
+    def paint(self, canvas: PlanarCanvas, time: float) -> None:
+        layer, near = self._layer, self._near
+        rows, pad = len(near), max(4, canvas.width // 24)
+        row = np.arange(rows)
+        wave = np.sin(34.0 * np.sqrt(near) * 2.2 - time * 2.1) + 0.6 * np.sin(row * 0.9 + time * 3.3)
+        shift = pad + np.rint(wave * (0.6 + near * pad * 0.3)).astype(np.int64)
+        source = np.rint(row * 1.05 + wave * near * 3).astype(np.int64)
+        _mirror(canvas.luma, layer.horizon, source, shift, pad)
+        for plane in canvas.chroma:
+            _mirror(plane, layer.horizon // 2, source[::2] // 2, shift[::2] // 2, pad // 2)
+        self._tint.paste(canvas, 0, layer.horizon)
+        for x, y, length, thickness, phase in layer.glints.tolist():
+            glow = math.sin(phase / 100.0 + time * 2.4)
+            if glow > -0.2:
+                half = int(length * (0.45 + 0.55 * max(0.0, glow))) // 2
+                canvas.fill(self._shine, x - half, y, x + half + 1, y + thickness)
+
+
+class _Falling:
+    def __init__(self, layer: layers.Falling, size: tuple[int, int]) -> None:
+        self._layer = layer
+        self._made: dict[tuple[int, int, int], PlanarImage] = {}
+        self._bare = [max(sprite.size) < _SMALL or not PlanarImage.of(sprite).coloured for sprite in layer.sprites]
+
+    def paint(self, canvas: PlanarCanvas, time: float) -> None:
+        layer, width, height = self._layer, canvas.width, canvas.height
+        for x, y, speed, number, phase in layer.drops.tolist():
+            kind = int(number)
+            sprite = layer.sprites[kind]
+            room = height + sprite.height
+            top = round((y + speed * time + sprite.height) % room - sprite.height)
+            side = x + layer.lean * speed * time + layer.waver * math.sin(time * 1.3 + phase)
+            left = round(side) % (width + sprite.width) - sprite.width
+            if self._bare[kind]:
+                self._image(kind, 0, 0).luma.paste(canvas.luma, left, top)
+            else:
+                self._image(kind, left % 2, top % 2).paste(canvas, left, top)
+
+    def _image(self, kind: int, x: int, y: int) -> PlanarImage:
+        if (kind, x, y) not in self._made:
+            self._made[kind, x, y] = PlanarImage.of(self._layer.sprites[kind], x, y)
+        return self._made[kind, x, y]
+
+
+class _Veil:
+    def __init__(self, layer: layers.Veil, size: tuple[int, int]) -> None:
+        self._image = PlanarImage.of(layer.image, 0, layer.top)
+        self._top, self._speed, self._width = layer.top, layer.speed, layer.image.width
+
+    def paint(self, canvas: PlanarCanvas, time: float) -> None:
+        shift = round(self._speed * time) % self._width
+        self._image.paste(canvas, -shift, self._top)
+        if self._width - shift < canvas.width:
+            self._image.paste(canvas, self._width - shift, self._top)
+
+
+class _Flash:
+    def __init__(self, layer: layers.Flash, size: tuple[int, int]) -> None:
+        self._image, self._period = PlanarImage.of(layer.image), layer.period
+
+    def paint(self, canvas: PlanarCanvas, time: float) -> None:
+        if time % self._period < 0.28:
+            self._image.paste(canvas, 0, 0)
+
+
+_MAKERS: Final = {
+    layers.Plate: _Plate,
+    layers.Strip: _Strip,
+    layers.Sprite: _Sprite,
+    layers.Water: _Water,
+    layers.Falling: _Falling,
+    layers.Veil: _Veil,
+    layers.Flash: _Flash,
+}
+
+
+def _split(alpha: NDArray[np.uint8], top: int) -> int:
+    """The row from which on a band is opaque, moved down to an even place."""
+    open_rows = np.flatnonzero(alpha.min(axis=1) < 255)
+    split = int(open_rows[-1]) + 1 if len(open_rows) else 0
+    return min(len(alpha), split + (top + split) % 2)
+
+
+def _mirror(plane: Image.Image, horizon: int, source: NDArray[np.int64], shift: NDArray[np.int64], pad: int) -> None:
+    above = np.asarray(plane)[:horizon][::-1]
+    padded = np.pad(above, ((0, 0), (pad, pad)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, plane.width, axis=1)
+    rows = np.clip(source, 0, len(above) - 1)
+    plane.paste(Image.fromarray(windows[rows, np.clip(shift, 0, 2 * pad)]), (0, horizon))
