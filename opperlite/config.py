@@ -119,6 +119,10 @@ class Settings(Struct, frozen=True, kw_only=True):
             "the request's own host",
         ),
     ] = None
+    max_connections: Annotated[
+        int,
+        Setting(_SERVER, Number(0), "Connections that are served at once; 0 sets no limit."),
+    ] = 2000
     shutdown_grace: Annotated[
         float,
         Setting(_SERVER, Duration(), "How long a stop waits for requests and jobs in flight."),

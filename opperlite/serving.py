@@ -12,7 +12,7 @@ import uvicorn
 
 from opperlite import __version__
 from opperlite.api.app import create_app
-from opperlite.api.connections import Connection
+from opperlite.api.connections import limited
 from opperlite.config import Settings
 from opperlite.domain.services import Services
 from opperlite.listening import BACKLOG
@@ -65,7 +65,7 @@ async def _answer(services: Services, settings: Settings, sockets: list[socket.s
     first_key = await services.projects.ensure_first_key() if settings.auth == "keys" else None
     config = uvicorn.Config(
         create_app(services, settings),
-        http=Connection,
+        http=limited(settings.max_connections),
         ws="none",
         lifespan="on",
         workers=1,

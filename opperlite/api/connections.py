@@ -6,13 +6,14 @@ uvicorn bounds neither, and answers broken HTTP as plain text.
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from opperlite.api.errors import body_of
-from opperlite.domain.errors import BadRequest
+from opperlite.api.errors import body_of, status_of
+from opperlite.domain.errors import BadRequest, OpperliteError, Unavailable
 
 HEAD_TIME = 20.0  # seconds from a connection's or a request's first byte to the end of its head
 HEAD_SIZE = 64 * 1024  # bytes of request line and headers
@@ -24,12 +25,15 @@ httptools_impl.HIGH_WATER_LIMIT = 1 << 20  # type: ignore[attr-defined]
 class Connection(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 protocol with a bounded head."""
 
+    limit = 0
     _deadline: asyncio.TimerHandle | None = None
     _head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._wait_for_head()
+        if self.limit and len(self.connections) > self.limit:
+            self._refuse(Unavailable(f"The server serves at most {self.limit} connections at once"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
@@ -72,10 +76,18 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        body = body_of(BadRequest(msg))
+        self._refuse(BadRequest(msg))
+
+    def _refuse(self, error: OpperliteError) -> None:
+        body, status = body_of(error), status_of(error)
         head = (
-            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
-            b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+            b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+            % (status, HTTPStatus(status).phrase.encode(), len(body))
         )
         self.transport.write(head + body)
         self.transport.close()
+
+
+def limited(limit: int) -> type[Connection]:
+    """The protocol for a server of at most `limit` connections at once, 0 for no limit."""
+    return type("LimitedConnection", (Connection,), {"limit": limit})
