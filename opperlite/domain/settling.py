@@ -13,10 +13,28 @@ from opperlite.domain.geometry import clip_length, picture_sides
 from opperlite.domain.judging import refusal
 from opperlite.domain.refusals import late_text, refuse
 from opperlite.domain.rules import INPUT_MARK, Rule, Violation, read
-from opperlite.domain.specs import Input, Model
+from opperlite.domain.specs import AudioFormat, Input, Model
 from opperlite.domain.types import ImagePlan, Media, TranscriptionPlan, VideoPlan
 
 _KINDS = {"image": "image", "mask": "image", "reference_images": "image", "video": "video", "audio": "audio"}
+# The MIME types of the formats that model lists publish, as the bytes tell them (contract, decision 29).
+_MPEG_4 = ("audio/mp4", "audio/m4a", "audio/x-m4a", "video/mp4", "video/quicktime")
+_OGG = ("audio/ogg", "audio/opus", "video/ogg", "application/ogg")
+_AUDIO_TYPES: dict[AudioFormat, tuple[str, ...]] = {
+    "aac": ("audio/aac", "audio/x-aac"),
+    "aiff": ("audio/aiff", "audio/x-aiff"),
+    "flac": ("audio/flac", "audio/x-flac"),
+    "m4a": _MPEG_4,
+    "mkv": ("video/x-matroska", "audio/x-matroska"),
+    "mp3": ("audio/mpeg", "audio/mp3"),
+    "mp4": _MPEG_4,
+    "mpeg": ("audio/mpeg", "video/mpeg"),
+    "mpga": ("audio/mpeg",),
+    "ogg": _OGG,
+    "opus": _OGG,
+    "wav": ("audio/wav", "audio/x-wav", "audio/wave"),
+    "webm": ("audio/webm", "video/webm"),
+}
 _FACTS = ("bytes", "width", "height", "duration", "fps", "frames", "has_audio", "mime_type")
 
 
@@ -50,6 +68,12 @@ def settle_video(model: Model, plan: VideoPlan, media: Mapping[str, Sequence[Med
 
 def check_audio(model: Model, plan: TranscriptionPlan, media: Media) -> None:
     """Judge the recording of a transcription."""
+    published = model.spec.params.stt
+    allowed = {name for one in (published.formats if published else ()) for name in _AUDIO_TYPES[one]}
+    if media.kind != "image" and allowed and media.mime_type not in allowed:
+        listed = list(published.formats) if published else []
+        broken = Violation(kind="media_type", path="@audio", value=media.mime_type, allowed=listed)
+        raise refusal(model, broken, Body({}), plan.parameters)
     _check_media(model, {"audio": [media]}, (None, None), plan.parameters)
 
 

@@ -20,6 +20,7 @@ Capability = Literal[
 ]
 InputName = Literal["image", "mask", "reference_images", "video", "audio"]
 PictureFormat = Literal["png", "jpeg", "webp"]
+AudioFormat = Literal["aac", "aiff", "flac", "m4a", "mkv", "mp3", "mp4", "mpeg", "mpga", "ogg", "opus", "wav", "webm"]
 SpeechFormat = Literal["mp3", "wav", "opus", "aac", "flac", "pcm"]
 
 
@@ -66,13 +67,13 @@ class TTSParams(_Spec, frozen=True, kw_only=True):
     max_length: int | None = None
     min_speed: float | None = None
     max_speed: float | None = None
-    formats: tuple[str, ...] = ()
+    formats: tuple[SpeechFormat, ...] = ()
 
 
 class STTParams(_Spec, frozen=True, kw_only=True):
     languages: tuple[str, ...] = ()
     default_language: str | None = None
-    formats: tuple[str, ...] = ()
+    formats: tuple[AudioFormat, ...] = ()
     diarize: bool | None = None
     stream: bool | None = None
 

@@ -211,6 +211,13 @@ OPENAI = [
     refuses(
         T("openai/gpt-4o-transcribe"), "audio", "[iss]", "longer than 1400 seconds", media={"audio": [recording(1401)]}
     ),
+    refuses(
+        T("openai/whisper-1"),
+        "audio",
+        "[sdk] formats",
+        media={"audio": [recording(mime="audio/amr")]},
+        says="audio/amr",
+    ),
     refuses(T(DIARIZE), "parameters.chunking_strategy", "[sdk] required above 30 s", media={"audio": [recording(31)]}),
     refuses(T(DIARIZE, prompt="x", **p(prompt="x")), "parameters.prompt", "[sdk] not on diarize"),
 ]

@@ -297,6 +297,17 @@ def test_a_new_provider_is_one_file(acme: Catalog) -> None:
     )
 
 
+def test_the_example_of_the_documentation_works(tmp_path: Path) -> None:
+    text = (PACKAGE / "catalog" / "README.md").read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    (brush,) = read_text(example, "README.md")
+    plan = plan_image(brush, ImageRequest(model=brush.id, prompt="x", size="768x512", parameters={"seed": 3}))
+    assert (plan.width, plan.height, plan.format, plan.seed) == (768, 512, "png", 3)
+    parameters = {"background": "transparent", "kind": "jpeg"}
+    with pytest.raises(ProviderRefused, match=r"refuses parameters\.kind"):
+        plan_image(brush, ImageRequest(model=brush.id, prompt="x", parameters=parameters))
+
+
 def test_a_new_provider_refuses_in_its_own_words(acme: Catalog) -> None:
     brush = acme.find("acme/brush", "image")
     with pytest.raises(ProviderRefused) as caught:
