@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
 import msgspec
+from msgspec import Struct
 
-from opperlite.domain.errors import IdempotencyInProgress, QuotaExceeded, StorageFailed, TooManyRequests
+from opperlite.domain.errors import (
+    IdempotencyInProgress,
+    QuotaExceeded,
+    StorageFailed,
+    TooManyRequests,
+    ValidationFailed,
+)
 from opperlite.domain.types import (
     File,
     FilePage,
@@ -26,7 +33,9 @@ from opperlite.domain.types import (
     JobState,
     Key,
     Organisation,
+    OrganisationChanges,
     Project,
+    ProjectChanges,
     Reply,
     Transcript,
     Usage,
@@ -88,8 +97,19 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX replies_age ON replies(created_at);
     CREATE TABLE transcripts (sha256 TEXT PRIMARY KEY, body BLOB NOT NULL, created_at REAL NOT NULL);
     """,
+    """
+    CREATE TABLE purposes (
+        project_id TEXT NOT NULL REFERENCES projects(id), purpose TEXT NOT NULL, files INTEGER NOT NULL,
+        PRIMARY KEY (project_id, purpose)
+    ) WITHOUT ROWID;
+    INSERT INTO purposes (project_id, purpose, files)
+        SELECT project_id, purpose, count(*) FROM files WHERE kind != 'temporary' GROUP BY project_id, purpose;
+    CREATE INDEX files_purpose_page ON files(project_id, purpose, seq) WHERE kind != 'temporary';
+    CREATE INDEX files_purpose_expiry ON files(project_id, purpose, expires_at) WHERE kind != 'temporary';
+    """,
 )
 
+_ORGANISATION = "id, name, quota_bytes, quota_files, created_at"
 _FILE = "id, project_id, sha256, bytes, mime_type, filename, purpose, kind, created_at, expires_at"
 _PROJECT = "id, organisation_id, name, upload_ttl, generated_ttl, created_at, retention, zero_data_retention"
 _KEY = "id, project_id, name, hash, hint, created_at, revoked_at, last_used_at"
@@ -245,18 +265,56 @@ class SqliteMetadata:
 
     # ------------------------------------------------------------------------------ projects and keys
 
+    async def revision(self) -> int:
+        # Of one and the same connection: the pragma tells what has been committed beside it, by us or by others.
+        try:
+            return await self._readers[0].run(lambda c: int(_one(c, "PRAGMA data_version")[0]))
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    async def add_organisation(self, organisation: Organisation) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            _refuse_taken(connection, "organisations", organisation.id, organisation.name)
+            connection.execute(
+                f"INSERT INTO organisations ({_ORGANISATION}) VALUES (?, ?, ?, ?, ?)",
+                msgspec.structs.astuple(organisation),
+            )
+
+        await self._write(work)
+
+    async def change_organisation(self, organisation_id: str, changes: OrganisationChanges) -> Organisation | None:
+        def work(connection: sqlite3.Connection) -> Organisation | None:
+            if changes.name is not msgspec.UNSET:
+                _refuse_taken(connection, "organisations", organisation_id, changes.name)
+            _change(connection, "organisations", organisation_id, changes)
+            row = _one(connection, f"SELECT {_ORGANISATION} FROM organisations WHERE id = ?", organisation_id)
+            return Organisation(*row) if row else None
+
+        return await self._write(work)
+
+    async def organisations(self, id_or_name: str | None = None) -> Sequence[Organisation]:
+        rows = await self._read(lambda c: _named(c, f"SELECT {_ORGANISATION} FROM organisations", id_or_name))
+        return [Organisation(*row) for row in rows]
+
+    async def usages(self, now: float) -> Mapping[str, Usage]:
+        def work(connection: sqlite3.Connection) -> Mapping[str, Usage]:
+            rows = _all(
+                connection,
+                "SELECT id, used_bytes, used_files, quota_bytes, quota_files, coalesce(gone_bytes, 0), "
+                "coalesce(gone_files, 0) FROM organisations LEFT JOIN (SELECT organisation_id, sum(bytes) AS "
+                "gone_bytes, count(*) AS gone_files FROM files WHERE expires_at <= ? AND kind != 'temporary' "
+                "GROUP BY organisation_id) ON organisation_id = id",
+                now,
+            )
+            return {row[0]: Usage(row[1] - row[5], row[2] - row[6], row[3], row[4]) for row in rows}
+
+        return await self._read(work)
+
     async def ensure_project(self, organisation: Organisation, project: Project) -> Project:
         def work(connection: sqlite3.Connection) -> Project:
             connection.execute(
-                "INSERT OR IGNORE INTO organisations (id, name, quota_bytes, quota_files, created_at) "
-                "VALUES (?, ?, ?, ?, ?)",
-                (
-                    organisation.id,
-                    organisation.name,
-                    organisation.quota_bytes,
-                    organisation.quota_files,
-                    organisation.created_at,
-                ),
+                f"INSERT OR IGNORE INTO organisations ({_ORGANISATION}) VALUES (?, ?, ?, ?, ?)",
+                msgspec.structs.astuple(organisation),
             )
             connection.execute(
                 f"INSERT OR IGNORE INTO projects ({_PROJECT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -270,9 +328,41 @@ class SqliteMetadata:
         row = await self._read(lambda c: _one(c, f"SELECT {_PROJECT} FROM projects WHERE id = ?", project_id))
         return _project(row) if row else None
 
-    async def projects(self) -> Sequence[Project]:
-        rows = await self._read(lambda c: _all(c, f"SELECT {_PROJECT} FROM projects ORDER BY created_at, id"))
+    async def projects(self, id_or_name: str | None = None) -> Sequence[Project]:
+        rows = await self._read(lambda c: _named(c, f"SELECT {_PROJECT} FROM projects", id_or_name))
         return [_project(row) for row in rows]
+
+    async def add_project(self, project: Project) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            _refuse_taken(connection, "projects", project.id, project.name, project.organisation_id)
+            connection.execute(
+                f"INSERT INTO projects ({_PROJECT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(project)
+            )
+
+        await self._write(work)
+
+    async def change_project(self, project_id: str, changes: ProjectChanges) -> Project | None:
+        def work(connection: sqlite3.Connection) -> Project | None:
+            before = _one(connection, f"SELECT {_PROJECT} FROM projects WHERE id = ?", project_id)
+            if before is None:
+                return None
+            if changes.name is not msgspec.UNSET:
+                _refuse_taken(connection, "projects", project_id, changes.name, _project(before).organisation_id)
+            _change(connection, "projects", project_id, changes)
+            return _project(_one(connection, f"SELECT {_PROJECT} FROM projects WHERE id = ?", project_id))
+
+        return await self._write(work)
+
+    async def shorten_lives(self, project_id: str, retention: float, limit: int) -> int:
+        return await self._write(
+            lambda c: (
+                c.execute(
+                    "UPDATE files SET expires_at = created_at + ?1 WHERE seq IN (SELECT seq FROM files "
+                    "WHERE project_id = ?2 AND expires_at > created_at + ?1 LIMIT ?3)",
+                    (retention, project_id, limit),
+                ).rowcount
+            )
+        )
 
     async def add_key(self, key: Key) -> None:
         await self._write(
@@ -333,27 +423,52 @@ class SqliteMetadata:
         )
         return File(*row) if row else None
 
-    async def files(self, project_id: str, limit: int, offset: int, now: float) -> FilePage:
+    async def files(
+        self,
+        project_id: str,
+        limit: int,
+        offset: int,
+        now: float,
+        *,
+        purpose: str | None = None,
+        after: str | None = None,
+        oldest_first: bool = False,
+    ) -> FilePage:
+        mine, named = "project_id = ? AND kind != 'temporary'", [project_id]
+        if purpose is not None:
+            mine, named = f"{mine} AND purpose = ?", [project_id, purpose]
+
         def work(connection: sqlite3.Connection) -> FilePage:
+            beyond, place = "", []
+            if after is not None:
+                row = _one(connection, "SELECT seq FROM files WHERE id = ? AND project_id = ?", after, project_id)
+                if row is None:
+                    raise NotFound(f"No file {after[:64]!r} in this project")
+                beyond, place = f"AND seq {'>' if oldest_first else '<'} ?", [row[0]]
             rows = _all(
                 connection,
-                f"SELECT {_FILE} FROM files WHERE project_id = ? AND kind != 'temporary' AND expires_at > ? "
-                "ORDER BY seq DESC LIMIT ? OFFSET ?",
-                project_id,
+                f"SELECT {_FILE} FROM files WHERE {mine} AND expires_at > ? {beyond} "
+                f"ORDER BY seq {'ASC' if oldest_first else 'DESC'} LIMIT ? OFFSET ?",
+                *named,
                 now,
+                *place,
                 limit,
                 offset,
             )
-            counted = _one(connection, "SELECT files FROM projects WHERE id = ?", project_id) or (0,)
-            gone = _one(
-                connection,
-                "SELECT count(*) FROM files WHERE project_id = ? AND expires_at <= ? AND kind != 'temporary'",
-                project_id,
-                now,
-            )
+            counter = "files FROM projects WHERE id = ?"
+            if purpose is not None:
+                counter = "files FROM purposes WHERE project_id = ? AND purpose = ?"
+            counted = _one(connection, f"SELECT {counter}", *named) or (0,)
+            gone = _one(connection, f"SELECT count(*) FROM files WHERE {mine} AND expires_at <= ?", *named, now)
             return FilePage(tuple(File(*row) for row in rows), counted[0] - gone[0])
 
         return await self._read(lambda c: _snapshot(c, work))
+
+    async def end_file(self, project_id: str, file_id: str, now: float) -> bool:
+        statement = (
+            "UPDATE files SET expires_at = ? WHERE id = ? AND project_id = ? AND expires_at > ? AND kind != 'temporary'"
+        )
+        return await self._write(lambda c: c.execute(statement, (now, file_id, project_id, now)).rowcount == 1)
 
     async def delete_file(self, project_id: str, file_id: str, now: float) -> File | None:
         def work(connection: sqlite3.Connection) -> File | None:
@@ -535,6 +650,10 @@ class SqliteMetadata:
 
         return await self._write(work)
 
+    async def delete_job(self, project_id: str, job_id: str) -> bool:
+        statement = "DELETE FROM jobs WHERE id = ? AND project_id = ? AND finished_at IS NOT NULL"
+        return await self._write(lambda c: c.execute(statement, (job_id, project_id)).rowcount == 1)
+
     async def unfinished_jobs(self, now: float) -> Sequence[str]:
         rows = await self._read(
             lambda c: _all(
@@ -670,6 +789,34 @@ def _all(connection: sqlite3.Connection, statement: str, *values: object) -> lis
     return connection.execute(statement, values).fetchall()
 
 
+def _named(connection: sqlite3.Connection, statement: str, id_or_name: str | None) -> list[Any]:
+    """All rows, or the one with that id, else those of that name."""
+    order = "ORDER BY created_at, id"
+    if id_or_name is None:
+        return _all(connection, f"{statement} {order}")
+    by_id = _all(connection, f"{statement} WHERE id = ?", id_or_name)
+    return by_id or _all(connection, f"{statement} WHERE name = ? {order}", id_or_name)
+
+
+def _refuse_taken(
+    connection: sqlite3.Connection, table: str, own_id: str, name: str, organisation_id: str | None = None
+) -> None:
+    where = "name = ? AND id != ?"
+    values = [name, own_id]
+    if organisation_id is not None:
+        where, values = f"{where} AND organisation_id = ?", [*values, organisation_id]
+    taken = _one(connection, f"SELECT id FROM {table} WHERE {where}", *values)
+    if taken is not None:
+        raise ValidationFailed(f"The name {name!r} is taken by {taken[0]}; choose another one", field="name")
+
+
+def _change(connection: sqlite3.Connection, table: str, own_id: str, changes: Struct) -> None:
+    fields = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not msgspec.UNSET}
+    if fields:
+        setters = ", ".join(f"{name} = ?" for name in fields)
+        connection.execute(f"UPDATE {table} SET {setters} WHERE id = ?", (*fields.values(), own_id))
+
+
 def _usage(connection: sqlite3.Connection, organisation_id: str, now: float) -> Usage:
     """The counters, less what has expired and is not swept yet."""
     row = _one(
@@ -709,7 +856,7 @@ def _insert_file(connection: sqlite3.Connection, file: File, now: float) -> None
                 quota_files=usage.quota_files,
                 needed_bytes=file.bytes,
             )
-        _count(connection, organisation_id, file.project_id, file.bytes, 1)
+        _count(connection, organisation_id, file, 1)
     connection.execute(
         f"INSERT INTO files ({_FILE}, organisation_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*msgspec.structs.astuple(file), organisation_id),
@@ -718,15 +865,20 @@ def _insert_file(connection: sqlite3.Connection, file: File, now: float) -> None
 
 def _uncount(connection: sqlite3.Connection, file: File) -> None:
     organisation_id = _one(connection, "SELECT organisation_id FROM projects WHERE id = ?", file.project_id)[0]
-    _count(connection, organisation_id, file.project_id, -file.bytes, -1)
+    _count(connection, organisation_id, file, -1)
 
 
-def _count(connection: sqlite3.Connection, organisation_id: str, project_id: str, size: int, files: int) -> None:
+def _count(connection: sqlite3.Connection, organisation_id: str, file: File, sign: int) -> None:
     connection.execute(
         "UPDATE organisations SET used_bytes = used_bytes + ?, used_files = used_files + ? WHERE id = ?",
-        (size, files, organisation_id),
+        (sign * file.bytes, sign, organisation_id),
     )
-    connection.execute("UPDATE projects SET files = files + ? WHERE id = ?", (files, project_id))
+    connection.execute("UPDATE projects SET files = files + ? WHERE id = ?", (sign, file.project_id))
+    connection.execute(
+        "INSERT INTO purposes (project_id, purpose, files) VALUES (?, ?, ?) "
+        "ON CONFLICT (project_id, purpose) DO UPDATE SET files = files + excluded.files",
+        (file.project_id, file.purpose, sign),
+    )
 
 
 def _project(row: Any) -> Project:

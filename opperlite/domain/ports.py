@@ -6,7 +6,7 @@ Abilities that not every implementation has are protocols of their own (`LocalPa
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -24,7 +24,9 @@ from opperlite.domain.types import (
     Key,
     Media,
     Organisation,
+    OrganisationChanges,
     Project,
+    ProjectChanges,
     Reply,
     SpeechPlan,
     Transcript,
@@ -124,15 +126,49 @@ class MetadataStore(Protocol):
     Anything may raise StorageFailed when the disk refuses.
     """
 
-    # Projects and keys
+    async def revision(self) -> int:
+        """A number that is another one after any process has changed a row; quick, and without reading the disk."""
+        ...
+
+    # Organisations, projects and keys
+
+    async def add_organisation(self, organisation: Organisation) -> None:
+        """Insert it; raises ValidationFailed when another organisation has its name."""
+        ...
+
+    async def change_organisation(self, organisation_id: str, changes: OrganisationChanges) -> Organisation | None:
+        """The organisation as it now stands, or None when there is none; raises as `add_organisation`."""
+        ...
+
+    async def organisations(self, id_or_name: str | None = None) -> Sequence[Organisation]:
+        """All, oldest first; or the one with that id, else those of that name."""
+        ...
+
+    async def usages(self, now: float) -> Mapping[str, Usage]:
+        """What every organisation uses, by its id."""
+        ...
 
     async def ensure_project(self, organisation: Organisation, project: Project) -> Project:
         """Make both unless the project's id exists; the project as it stands."""
         ...
 
+    async def add_project(self, project: Project) -> None:
+        """Insert it into its organisation, which exists; raises ValidationFailed when that has one of its name."""
+        ...
+
+    async def change_project(self, project_id: str, changes: ProjectChanges) -> Project | None:
+        """The project as it now stands, or None when there is none; raises as `add_project`."""
+        ...
+
+    async def shorten_lives(self, project_id: str, retention: float, limit: int) -> int:
+        """End up to `limit` files that would live longer than `retention` seconds at that age; how many."""
+        ...
+
     async def project(self, project_id: str) -> Project | None: ...
 
-    async def projects(self) -> Sequence[Project]: ...
+    async def projects(self, id_or_name: str | None = None) -> Sequence[Project]:
+        """All, oldest first; or the one with that id, else those of that name."""
+        ...
 
     async def add_key(self, key: Key) -> None: ...
 

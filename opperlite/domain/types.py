@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 FileKind = Literal["upload", "generated", "temporary"]
 JobState = Literal["queued", "running", "completed", "failed"]
@@ -40,6 +40,24 @@ class Project(Struct, frozen=True):
     created_at: float
     retention: float | None = None
     zero_data_retention: bool = False
+
+
+class OrganisationChanges(Struct, frozen=True):
+    """What is to become different about an organisation; what is left out stays."""
+
+    name: str | UnsetType = UNSET
+    quota_bytes: int | UnsetType = UNSET
+    quota_files: int | UnsetType = UNSET
+
+
+class ProjectChanges(Struct, frozen=True):
+    """What is to become different about a project; what is left out stays. A retention of None lifts the cap."""
+
+    name: str | UnsetType = UNSET
+    upload_ttl: float | UnsetType = UNSET
+    generated_ttl: float | UnsetType = UNSET
+    retention: float | UnsetType | None = UNSET
+    zero_data_retention: bool | UnsetType = UNSET
 
 
 class Key(Struct, frozen=True):
