@@ -13,8 +13,8 @@ import secrets
 import shutil
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
@@ -31,7 +31,10 @@ Chunk = bytes | bytearray | memoryview
 
 PIECE = 1 << 20
 _AHEAD = 4  # pieces received but not written yet; what bounds an upload's memory
+_SYNC_EVERY = 32 * PIECE  # bytes after which writing to the disk begins, so that the end of a large upload is quick
+_GATHERED = 256  # chunks in one gathering write; the systems' least limit is 1,024
 _THREADS = 16
+_SYNCERS = 4
 
 
 class LocalStaging:
@@ -47,6 +50,8 @@ class LocalStaging:
         self._hash = hashlib.sha256()
         self._file: BinaryIO | None = None
         self._size = 0
+        self._unsynced = 0
+        self._syncing: Future[None] | None = None
         self.held: str | None = None
 
     async def write(self, chunk: Chunk) -> None:
@@ -101,23 +106,35 @@ class LocalStaging:
             self._file = open(self._path, "xb", buffering=0)  # noqa: SIM115 - closed by _complete or _drop
         while True:
             try:
-                piece = b"".join(self._waiting.popleft())
+                chunks = self._waiting.popleft()
             except IndexError:  # all is written, or what was left has been given up in the meantime
                 return
-            self._hash.update(piece)
-            rest = memoryview(piece)
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            for chunk in chunks:
+                self._hash.update(chunk)
+            self._unsynced += _write_all(self._file, chunks)
+            if self._unsynced >= _SYNC_EVERY and (self._syncing is None or self._syncing.done()):
+                self._end_sync()
+                self._unsynced = 0
+                self._syncing = self._store.syncers.submit(_sync_data, self._file.fileno())
+
+    def _end_sync(self) -> None:
+        """Wait for the sync under way; raises what it met, which the disk tells only once."""
+        syncing, self._syncing = self._syncing, None
+        if syncing is not None:
+            syncing.result()
 
     def _complete(self) -> str:
         self._write_waiting()
         assert self._file is not None
+        self._end_sync()
         os.fsync(self._file.fileno())
         self._file.close()  # close, then rename: Windows dislikes the reverse
         return self._hash.hexdigest()
 
     def _drop(self) -> None:
         if self._file is not None:
+            with suppress(OSError):
+                self._end_sync()
             self._file.close()
             self._path.unlink(missing_ok=True)
 
@@ -132,6 +149,7 @@ class LocalBlobs:
         self._active: set[str] = set()  # names in the staging folder that this process still works on
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
+        self.syncers = ThreadPoolExecutor(_SYNCERS, thread_name_prefix="blobs-sync")  # waited for by the others
         with translated():
             self._blobs.mkdir(parents=True, exist_ok=True)
             self._staging.mkdir(parents=True, exist_ok=True)
@@ -139,6 +157,7 @@ class LocalBlobs:
     def close(self) -> None:
         """Let the threads end; nothing may be staged any more."""
         self._threads.shutdown(wait=True)
+        self.syncers.shutdown(wait=True)
 
     # ---------------------------------------------------------------------------------------- writing
 
@@ -299,6 +318,22 @@ class translated:
         if error.errno == errno.ENOSPC:
             raise StorageFailed("The disk is full: free some space, or delete files") from error
         raise StorageFailed(f"The data folder cannot be used: {error.strerror or error}") from error
+
+
+def _write_all(file: BinaryIO, chunks: list[Chunk]) -> int:
+    """Write everything, without joining where the system gathers; the number of bytes."""
+    gathers = hasattr(os, "writev") and len(chunks) <= _GATHERED
+    written = os.writev(file.fileno(), chunks) if gathers else 0
+    total = sum(map(len, chunks))
+    if written < total:
+        rest = memoryview(b"".join(chunks))[written:]
+        while rest:
+            rest = rest[file.write(rest) :]
+    return total
+
+
+# macOS and Windows have no fdatasync.
+_sync_data = getattr(os, "fdatasync", os.fsync)
 
 
 def _slice(path: Path, start: int, end: int) -> bytes:

@@ -1,6 +1,6 @@
 """What one connection may take: the time and size of a request's head, and the form of a refusal before any route.
 
-uvicorn bounds neither, and answers broken HTTP as plain text.
+uvicorn bounds neither, answers broken HTTP as plain text, and copies bodies more often than need be.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 from http import HTTPStatus
 from typing import Any
 
-from uvicorn.protocols.http import httptools_impl
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from opperlite.api.errors import body_of, status_of
@@ -17,9 +17,6 @@ from opperlite.domain.errors import BadRequest, OpperliteError, Unavailable
 
 HEAD_TIME = 20.0  # seconds from a connection's or a request's first byte to the end of its head
 HEAD_SIZE = 64 * 1024  # bytes of request line and headers
-
-# uvicorn stops reading a body at 64 KiB; taking a mebibyte at a time receives it 1.6 times as fast (measured).
-httptools_impl.HIGH_WATER_LIMIT = 1 << 20  # type: ignore[attr-defined]
 
 
 class Connection(HttpToolsProtocol):
@@ -56,6 +53,16 @@ class Connection(HttpToolsProtocol):
         self._stop_waiting()
         if not self.transport.is_closing():
             super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """As uvicorn's own, without its two copies of every byte that is received."""
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body = cycle.body + body if cycle.body else body  # type: ignore[assignment]
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def _measure(self, size: int) -> None:
         self._head += size

@@ -6,6 +6,7 @@ The OpenAPI document is generated from these structs. Unknown members are ignore
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
@@ -368,7 +369,13 @@ class Ready(Struct, frozen=True):
 
 def moment(seconds: float) -> str:
     """Unix seconds as RFC 3339 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole = int(seconds)
+    return f"{_second(whole)}.{int((seconds - whole) * 1000):03}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def warnings_of(warnings: tuple[types.Warning, ...]) -> tuple[Warning, ...] | None:

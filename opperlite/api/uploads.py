@@ -41,15 +41,17 @@ class Upload:
         )
         limit = self._files.policy.max_file_size + _OVERHEAD
         if self._length is not None and self._length > limit:
-            raise PayloadTooLarge(
-                f"A file may have at most {self._files.policy.max_file_size:,} bytes",
-                field="file",
-                allowed={"max_bytes": self._files.policy.max_file_size},
-            )
+            raise self._too_large()
+        total = 0
         segment: MultipartSegment | None = None
         field = bytearray()
         try:
             async for chunk in received(self._request):
+                total += len(chunk)
+                if total > limit:
+                    raise self._too_large()
+                if parser.closed:  # what follows the last boundary means nothing (RFC 2046, 5.1.1)
+                    continue
                 for event in parser.parse(chunk):
                     if isinstance(event, MultipartSegment):
                         segment, field = event, bytearray()
@@ -62,6 +64,10 @@ class Upload:
             self.complete = True
         except MultipartError as error:
             raise ValidationFailed(f"The multipart body is broken: {error}", field="body") from None
+
+    def _too_large(self) -> PayloadTooLarge:
+        most = self._files.policy.max_file_size
+        return PayloadTooLarge(f"A file may have at most {most:,} bytes", field="file", allowed={"max_bytes": most})
 
     async def _begin(self, segment: MultipartSegment, stack: AsyncExitStack) -> None:
         if segment.name != "file":
