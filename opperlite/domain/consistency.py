@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from opperlite.domain.checking import check
+from opperlite.domain.geometry import parse_ratio, picture_sides
 from opperlite.domain.rules import INPUT_MARK, Field, Rule, field_at, parse_size
 from opperlite.domain.specs import Bridge, ModelSpec, Output
 
@@ -107,9 +108,13 @@ def _expected(raw: Any, kind: Any) -> str:
 # --------------------------------------------------------------------------------------------- contradictions
 
 
-def contradictions(spec: ModelSpec) -> Iterator[tuple[Path, str]]:
-    """Every way in which a model contradicts itself: where, and what is allowed there."""
+def contradictions(spec: ModelSpec, wordings: Collection[str] = ()) -> Iterator[tuple[Path, str]]:
+    """Every way in which a model contradicts itself: where, and what is allowed there.
+
+    `wordings` are the kinds of refusal that the provider words.
+    """
     yield from _capabilities(spec)
+    yield from _wordings(spec, wordings)
     for name, field in spec.parameters.items():
         yield from _field(field, ("parameters", name))
     for index, rule in enumerate(spec.rules):
@@ -129,6 +134,16 @@ def _capabilities(spec: ModelSpec) -> Iterator[tuple[Path, str]]:
             )
     if not spec.capabilities:
         yield ("capabilities",), f"empty; allowed: {', '.join(allowed)}"
+
+
+def _wordings(spec: ModelSpec, wordings: Collection[str]) -> Iterator[tuple[Path, str]]:
+    known = ", ".join(wordings) or "none"
+    for name, field in spec.parameters.items():
+        if field.error is not None and field.error not in wordings:
+            yield ("parameters", name, "error"), f"the provider words no '{field.error}'; its kinds: {known}"
+    for index, rule in enumerate(spec.rules):
+        if rule.error is not None and rule.error not in wordings:
+            yield ("rules", index, "error"), f"the provider words no '{rule.error}'; its kinds: {known}"
 
 
 def _field(field: Field, path: Path) -> Iterator[tuple[Path, str]]:
@@ -198,6 +213,16 @@ def _bridge(spec: ModelSpec, bridge: Bridge) -> Iterator[tuple[Path, str]]:
         target = getattr(bridge, name)
         if target is not None and not _known(spec, target):
             yield ("bridge", name), _unknown(spec, target)
+    sets: list[tuple[Path, Mapping[str, Any]]] = [
+        (("always",), bridge.always),
+        (("plain",), bridge.plain),
+        (("diarize",), bridge.diarize),
+        *((("quality", name), parameters) for name, parameters in bridge.quality.items()),
+        *((("tiers", index, "set"), tier.set) for index, tier in enumerate(bridge.tiers)),
+    ]
+    for path, parameters in sets:
+        for broken in check(spec.parameters, parameters, closed=spec.closed):
+            yield ("bridge", *path), f"breaks the model's own rule for '{broken.path}'; allowed: {broken.allowed}"
     for ratio, size in bridge.ratio_sizes.items():
         if parse_size(size) is None:
             yield ("bridge", "ratio_sizes", ratio), f"'{size}' is not WIDTHxHEIGHT"
@@ -216,6 +241,10 @@ def _output(spec: ModelSpec, output: Output) -> Iterator[tuple[Path, str]]:
                 yield ("output", "sizes", tier, ratio), f"'{size}' is not WIDTHxHEIGHT"
     if spec.type in ("image", "video") and not (output.size or output.width or output.sizes or output.areas):
         yield ("output",), "says nothing of the pixel size; give size, width and height, sizes, or areas"
+    elif spec.type in ("image", "video") and picture_sides(spec, {}, inputs=0, source=None) is None:
+        yield ("output", "default"), f"'{output.default}' gives no pixel size; give WIDTHxHEIGHT or a ratio of sizes"
+    if spec.type == "video" and output.duration is None and output.frames is None:
+        yield ("output",), "says nothing of the length; give duration or frames"
 
 
 def _published(spec: ModelSpec) -> Iterator[tuple[Path, str]]:
@@ -231,6 +260,15 @@ def _published(spec: ModelSpec) -> Iterator[tuple[Path, str]]:
         yield ("params", "tts", "default_voice"), f"'{tts.default_voice}' is not in voices: {', '.join(tts.voices)}"
     if stt and stt.default_language and stt.languages and stt.default_language not in stt.languages:
         yield ("params", "stt", "default_language"), f"'{stt.default_language}' is not in languages"
+    for ratio in image.aspect_ratios if image else ():
+        tables = list(spec.output.sizes.values())
+        if (
+            parse_ratio(ratio)
+            and spec.output.ratio
+            and not spec.output.areas
+            and any(ratio not in one for one in tables)
+        ):
+            yield ("params", "image", "aspect_ratios"), f"'{ratio}' has no size in output.sizes"
     for quality in spec.bridge.quality:
         if image and image.qualities and quality not in image.qualities:
             yield ("bridge", "quality", quality), f"not in params.image.qualities: {', '.join(image.qualities)}"

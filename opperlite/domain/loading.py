@@ -118,7 +118,7 @@ def _model(source: _Source, file: CatalogFile, index: int, thorough: bool) -> Mo
     if thorough:
         from opperlite.domain.consistency import contradictions  # only a user's file needs it
 
-        for inner, message in contradictions(spec):
+        for inner, message in contradictions(spec, file.errors.kinds):
             raise source.error((*path, *inner), message, *((*other, *inner) for other in also))
     provider = file.provider
     retired = _midnight(spec.retired_at)

@@ -75,7 +75,8 @@ class Catalog:
                 if other is not model:
                     raise CatalogError(model.file, model.line or None, name, _named_twice(name, other, model))
             self._models[model.id] = model
-            for name in dict.fromkeys((model.id, model.model_id, *model.aliases)):
+            bare = (alias.removeprefix(f"{model.provider}/") for alias in model.aliases)
+            for name in dict.fromkeys((model.id, model.model_id, *model.aliases, *bare)):
                 self._names.setdefault(name, []).append(model)
 
     def find(self, model_id: str, type: str | None = None) -> Model:

@@ -427,6 +427,20 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
             "reference_images",
         ),
         ('default_voice = "high"', 'default_voice = "loud"', "models[2].params.tts.default_voice", "low, high"),
+        ('error = "too_dark"', 'error = "too_light"', "models[1].rules[0].error", "unknown, enum, too_dark"),
+        (
+            'output = { size = "dimensions", default = "512x512"',
+            'output = { size = "dimensions", default = "big"',
+            "models[0].output.default",
+            "gives no pixel size",
+        ),
+        ('output.duration = "length"', "", "models[1].output", "nothing of the length"),
+        (
+            'bridge = { size = "dimensions",',
+            'bridge = { always = { kind = "image/png" }, size = "dimensions",',
+            "models[0].bridge.always",
+            "own rule for 'kind'",
+        ),
         ("status = 418", 'status = "teapot"', "errors.status", "allowed: an integer"),
         ('name = "Acme Media"', "", "provider", "missing name"),
         (

@@ -33,6 +33,7 @@ def test_a_model_is_found_by_its_id_its_aliases_and_its_bare_name(model: Model) 
     assert CATALOG.find(model.model_id, model.type) is model
     for alias in model.aliases:
         assert CATALOG.find(alias, model.type) is model
+        assert CATALOG.find(alias.partition("/")[2], model.type) is model
 
 
 @given(MODELS, MODELS)
@@ -61,8 +62,8 @@ def test_a_wrong_name_is_answered_with_near_ones(wrong: str, close: str) -> None
 
 @given(st.text(max_size=300))
 def test_any_other_name_is_not_found(name: str) -> None:
-    known = {one for model in CATALOG.models for one in (model.id, model.model_id, *model.aliases)}
-    if name not in known:
+    known = [one for model in CATALOG.models for one in (model.id, *model.aliases)]
+    if all(name not in (one, one.partition("/")[2]) for one in known):
         with pytest.raises(ModelNotFound) as caught:
             CATALOG.find(name, "video")
         assert caught.value.details["field"] == "model"
