@@ -322,9 +322,9 @@ class translated:
 
 def _write_all(file: BinaryIO, chunks: list[Chunk]) -> int:
     """Write everything, without joining where the system gathers; the number of bytes."""
-    gathers = hasattr(os, "writev") and len(chunks) <= _GATHERED
-    written = os.writev(file.fileno(), chunks) if gathers else 0
     total = sum(map(len, chunks))
+    gathers = total and len(chunks) <= _GATHERED and hasattr(os, "writev")
+    written = os.writev(file.fileno(), chunks) if gathers else 0
     if written < total:
         rest = memoryview(b"".join(chunks))[written:]
         while rest:
