@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from opperlite.domain.errors import (
     IdempotencyInProgress,
+    NotFound,
     QuotaExceeded,
     StorageFailed,
     TooManyRequests,
@@ -554,6 +555,7 @@ class SqliteMetadata:
         kind: JobKind | None = None,
         limit: int = 20,
         before: str | None = None,
+        oldest_first: bool = False,
         ended_after: float = 0.0,
     ) -> Sequence[Job]:
         conditions = ["project_id = ?", "(finished_at IS NULL OR finished_at > ?)"]
@@ -565,9 +567,11 @@ class SqliteMetadata:
             conditions.append("kind = ?")
             values.append(kind)
         if before is not None:
-            conditions.append("seq < (SELECT seq FROM jobs WHERE id = ? AND project_id = ?)")
+            beyond = ">" if oldest_first else "<"
+            conditions.append(f"seq {beyond} (SELECT seq FROM jobs WHERE id = ? AND project_id = ?)")
             values += [before, project_id]
-        statement = f"SELECT {_JOB} FROM jobs WHERE {' AND '.join(conditions)} ORDER BY seq DESC LIMIT ?"
+        order = "ASC" if oldest_first else "DESC"
+        statement = f"SELECT {_JOB} FROM jobs WHERE {' AND '.join(conditions)} ORDER BY seq {order} LIMIT ?"
         return [_job(row) for row in await self._read(lambda c: _all(c, statement, *values, limit))]
 
     async def take_job(self, job_id: str, owner: str, now: float, lease_until: float, attempts: int) -> Job | None:

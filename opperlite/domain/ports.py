@@ -203,8 +203,26 @@ class MetadataStore(Protocol):
         """A live file of any project, temporary ones included: what a signed link may name."""
         ...
 
-    async def files(self, project_id: str, limit: int, offset: int, now: float) -> FilePage:
-        """A page of live files, newest first, at a cost that does not depend on the number of files."""
+    async def files(
+        self,
+        project_id: str,
+        limit: int,
+        offset: int,
+        now: float,
+        *,
+        purpose: str | None = None,
+        after: str | None = None,
+        oldest_first: bool = False,
+    ) -> FilePage:
+        """A page of live files, newest first unless `oldest_first`, at a cost that does not depend on their number.
+
+        `purpose` narrows the list and its total. The page begins behind the file `after`, which may have ended but
+        must not be swept yet; raises NotFound.
+        """
+        ...
+
+    async def end_file(self, project_id: str, file_id: str, now: float) -> bool:
+        """Let a live file end now; its row and bytes stay until they are swept. False when there is none."""
         ...
 
     async def delete_file(self, project_id: str, file_id: str, now: float) -> File | None:
@@ -240,9 +258,10 @@ class MetadataStore(Protocol):
         kind: JobKind | None = None,
         limit: int = 20,
         before: str | None = None,
+        oldest_first: bool = False,
         ended_after: float = 0.0,
     ) -> Sequence[Job]:
-        """Up to `limit` of the project's jobs, newest first, older than the job `before`.
+        """Up to `limit` of the project's jobs, newest first unless `oldest_first`, behind the job `before`.
 
         Jobs that ended at or before `ended_after` are left out.
         """
@@ -275,6 +294,10 @@ class MetadataStore(Protocol):
 
     async def cancel_job(self, project_id: str, job_id: str, now: float) -> Job | None:
         """End a job that has not ended, as failed and cancelled; the job as it stands."""
+        ...
+
+    async def delete_job(self, project_id: str, job_id: str) -> bool:
+        """Remove the row of a job that has ended; False when there is none."""
         ...
 
     async def unfinished_jobs(self, now: float) -> Sequence[str]:
