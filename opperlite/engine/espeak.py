@@ -24,6 +24,7 @@ _NAMES = {"zh": "cmn", "en": "en-us", "fr": "fr-fr", "chr": "chr-US-Qaaa-x-west"
 _RETRIEVAL = 1
 _DO_NOT_EXIT = 0x8000
 _UTF8 = 1
+_IPA = 2
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 _WORD_EVENT, _END_EVENT = 1, 5
 _LOUDEST = 80
@@ -103,6 +104,14 @@ class Synthesizer:
         samples = np.frombuffer(b"".join(blocks), "<i2").astype(np.float32) / np.float32(32768)
         return Utterance(samples, self._rate, tuple(marks))
 
+    def phonemes(self, word: str) -> str:
+        """Return the American English pronunciation of a word in IPA, its signs apart by spaces."""
+        self._library.espeak_SetVoiceByName(b"en-us")
+        buffer = ctypes.create_string_buffer(word.encode())
+        text = ctypes.c_void_p(ctypes.addressof(buffer))
+        read: bytes = self._library.espeak_TextToPhonemes(ctypes.byref(text), _UTF8, _IPA | ord(" ") << 8)
+        return read.decode()
+
     def _configure(self, style: Style) -> None:
         name = _NAMES.get(style.voice, style.voice)
         variant = f"+{style.variant}" if style.variant else ""
@@ -130,6 +139,7 @@ def session() -> Iterator[Synthesizer]:
             ctypes.c_void_p,
             ctypes.c_void_p,
         )
+        library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         try:
             data = espeakng_loader.get_data_path().encode()
             rate = library.espeak_Initialize(_RETRIEVAL, 500, data, _DO_NOT_EXIT)

@@ -1,147 +1,138 @@
-"""The words the engine understands, read from the tables under vocabulary/."""
+"""Words that a prompt makes likelier for the recognizer, with their pronunciations."""
+
+from __future__ import annotations
 
 import re
-import tomllib
-import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
-from typing import Any, Final
+from typing import Any
 
-LANGUAGES: Final = ("en", "de", "fr", "es", "sv")
+from opperlite.engine import espeak
 
-_ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
-    "en": ("s", "es", "ing", "ed"),
-    "de": ("n", "e", "en", "er", "s", "ern", "chen", "es"),
-    "fr": ("s", "x", "es"),
-    "es": ("s", "es"),
-    "sv": ("n", "en", "et", "r", "ar", "or", "er", "na", "arna", "orna", "erna", "t", "a"),
+MARK = "~"
+"""First character of the decoder's name for a word of the prompt; the decoder's own words never have it."""
+
+_WEIGHT = 40.0
+"""Weight of a word of the prompt against the average word of the model; found on read sentences."""
+
+_COMMON = -76_000
+"""Log probability (base 1.0001) from which on a word is as likely already as the weight would make it."""
+
+_MOST = 200
+"""Words taken from a prompt; more make the decoder slow and the boost pointless."""
+
+_ARPABET: Mapping[str, str] = {
+    "tʃ": "CH",
+    "dʒ": "JH",
+    "aɪɚ": "AY ER",
+    "aɪə": "AY AH",
+    "aʊ": "AW",
+    "aɪ": "AY",
+    "eɪ": "EY",
+    "oʊ": "OW",
+    "əʊ": "OW",
+    "ɔɪ": "OY",
+    "iə": "IY AH",
+    "ɪɹ": "IH R",
+    "ɛɹ": "EH R",
+    "ɔːɹ": "AO R",
+    "oːɹ": "AO R",
+    "ɑːɹ": "AA R",
+    "ʊɹ": "UH R",
+    "əl": "AH L",
+    "ɑː": "AA",
+    "ɔː": "AO",
+    "oː": "AO",
+    "ɜː": "ER",
+    "iː": "IY",
+    "uː": "UW",
+    "ɚ": "ER",
+    "ɐ": "AH",
+    "ə": "AH",
+    "ʌ": "AH",
+    "æ": "AE",
+    "a": "AA",
+    "ɛ": "EH",
+    "e": "EH",
+    "ɪ": "IH",
+    "i": "IY",
+    "ᵻ": "IH",
+    "ɔ": "AO",
+    "o": "OW",
+    "ʊ": "UH",
+    "u": "UW",
+    "ɒ": "AA",
+    "p": "P",
+    "b": "B",
+    "t": "T",
+    "d": "D",
+    "k": "K",
+    "ɡ": "G",
+    "g": "G",
+    "f": "F",
+    "v": "V",
+    "θ": "TH",
+    "ð": "DH",
+    "s": "S",
+    "z": "Z",
+    "ʃ": "SH",
+    "ʒ": "ZH",
+    "h": "HH",
+    "m": "M",
+    "n": "N",
+    "ŋ": "NG",
+    "l": "L",
+    "ɹ": "R",
+    "r": "R",
+    "ɾ": "T",
+    "ʔ": "T",
+    "j": "Y",
+    "w": "W",
+    "x": "K",
 }
-"""Endings that may be taken off a word to find it; tried shortest first."""
+"""espeak-ng's IPA for American English → the phones of the acoustic model (CMU's set)."""
 
-_WORD: Final = re.compile(r"\b(?:[LlDdJjMmNnSsTtCc]|[Qq]u)['’](?=\w)|\w[\w'’&-]*")
-"""A word; French elisions (l'arbre) are words of their own."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One notion: kind and key, such as ("colour", "red"), and its own values."""
-
-    kind: str
-    key: str
-    values: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
+_PHONE = re.compile("|".join(sorted(map(re.escape, _ARPABET), key=len, reverse=True)))
 
 
-@dataclass(frozen=True)
-class Match:
-    """A piece of a prompt: the words as written, folded, and what they mean; entries is empty for unknown words."""
+def add(decoder: Any, prompt: str) -> Mapping[str, str]:
+    """Make the words of `prompt` likelier in `decoder`; return the decoder's names for them → as written.
 
-    words: str
-    folded: str
-    entries: tuple[Entry, ...]
-    ends_phrase: bool
-
-    def of(self, kind: str) -> Entry | None:
-        """The entry of this kind, if the words have such a meaning."""
-        return next((entry for entry in self.entries if entry.kind == kind), None)
-
-
-def fold(text: str) -> str:
-    """Lower case without accents, typographic apostrophes made plain."""
-    plain = unicodedata.normalize("NFKD", text.casefold().replace("’", "'").rstrip("'"))
-    return "".join(mark for mark in plain if not unicodedata.combining(mark))
-
-
-@cache
-def tables() -> dict[str, dict[str, Entry]]:
-    """Every entry by kind and key."""
-    found: dict[str, dict[str, Entry]] = {}
-    folder = resources.files("opperlite.engine") / "vocabulary"
-    for name in ("scenes", "looks", "grammar", "edits"):
-        data = tomllib.loads((folder / f"{name}.toml").read_text("utf-8"))
-        for kind, entries in data.items():
-            found[kind] = {key: Entry(kind, key, values) for key, values in entries.items()}
-    motifs = tomllib.loads((folder / "motifs.toml").read_text("utf-8"))
-    found["motif"] = {key: Entry("motif", key, values) for key, values in motifs.items()}
-    return found
+    Words that its dictionary lacks are pronounced as espeak-ng reads them.
+    """
+    model = decoder.get_lm(decoder.current_search())
+    written: dict[str, str] = {}
+    for word, phones in _pronunciations(decoder, model, _words(prompt)):
+        name = f"{MARK}{word}"
+        while name in written:
+            name += MARK
+        written[name] = word
+        model.add_word(name, _WEIGHT)
+        decoder.add_word(name, phones, False)
+    if written:
+        decoder.add_word(f"{MARK}{MARK}", "SIL", True)
+    return written
 
 
-def language_of(text: str) -> str:
-    """The language most of the known words belong to; English when nothing tells."""
-    words = [fold(word) for word in _WORD.findall(text)]
-    scores = {language: sum(_weight(language, word) for word in words) for language in LANGUAGES}
-    best = max(scores.values())
-    return next(language for language in LANGUAGES if scores[language] == best)
+def _words(prompt: str) -> list[str]:
+    found = re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)*", prompt)
+    return list(dict.fromkeys(word.replace("’", "'") for word in found if len(word) > 1))[:_MOST]
 
 
-def matches(text: str, language: str) -> Iterator[Match]:
-    """The prompt as its known phrases (longest first) and single unknown words."""
-    found = [(word.group(), fold(word.group()), word.end()) for word in _WORD.finditer(text)]
-    place = 0
-    while place < len(found):
-        for length in range(min(4, len(found) - place), 0, -1):
-            phrase = " ".join(part[1] for part in found[place : place + length])
-            entries = _look_up(phrase, language)
-            if entries or length == 1:
-                break
-        end = found[place + length - 1][2]
-        words = " ".join(part[0] for part in found[place : place + length])
-        gap = text[end : found[place + length][2]] if place + length < len(found) else "."
-        yield Match(words, phrase, entries, gap.lstrip()[:1] in tuple(".,;:!?\n"))
-        place += length
-
-
-def _look_up(phrase: str, language: str) -> tuple[Entry, ...]:
-    order = (language, *(other for other in LANGUAGES if other != language))
-    for candidate in order:
-        # Short words mean too many things elsewhere: "see" is German for sea, "all" for space.
-        if candidate != language and len(phrase) < 5:
-            continue
-        entries = _index(candidate).get(phrase, ())
-        if entries:
-            return entries
-    if " " in phrase:
-        return ()
-    for candidate in order if len(phrase) > 6 else order[:1]:
-        for stem in _stems(phrase, candidate):
-            entries = tuple(entry for entry in _index(candidate).get(stem, ()) if entry.kind not in _CLOSED)
-            if entries:
-                return entries
-    return ()
-
-
-_CLOSED: Final = frozenset(("number", "relation", "negation", "stop", "size"))
-"""Kinds whose words are never found by taking endings off."""
-
-
-def _stems(word: str, language: str) -> Iterator[str]:
-    if language == "en" and word.endswith("ies"):
-        yield word[:-3] + "y"
-    if language == "en" and word.endswith("ves"):
-        yield word[:-3] + "f"
-        yield word[:-3] + "fe"
-    for ending in _ENDINGS[language]:
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            yield word[: -len(ending)]
-            if ending in ("ar", "or", "er", "orna", "arna", "na", "n"):
-                yield word[: -len(ending)] + "a"
-
-
-@cache
-def _index(language: str) -> dict[str, tuple[Entry, ...]]:
-    found: dict[str, tuple[Entry, ...]] = {}
-    for entries in tables().values():
-        for entry in entries.values():
-            for phrase in str(entry.values.get(language, "")).split(","):
-                words = fold(" ".join(_WORD.findall(phrase)))
-                if words:
-                    found[words] = (*found.get(words, ()), entry)
-    return found
-
-
-def _weight(language: str, word: str) -> int:
-    entries = _index(language).get(word, ())
-    if not entries:
-        return 0
-    return 3 if any(entry.kind in ("stop", "number", "relation") for entry in entries) else 2
+def _pronunciations(decoder: Any, model: Any, words: list[str]) -> Iterator[tuple[str, str]]:
+    unknown = []
+    for word in words:
+        phones = decoder.lookup_word(word.lower())
+        if phones is None:
+            unknown.append(word)
+        elif model.prob([word.lower()]) < _COMMON:
+            yield word, phones
+            second = decoder.lookup_word(f"{word.lower()}(2)")
+            if second:
+                yield word, second
+    if not unknown:
+        return
+    with espeak.session() as synthesizer:
+        for word in unknown:
+            phones = " ".join(_ARPABET[sign] for sign in _PHONE.findall(synthesizer.phonemes(word)))
+            if phones:
+                yield word, phones

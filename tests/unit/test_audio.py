@@ -166,7 +166,7 @@ def _silent_film(path: Path) -> None:
 
 def test_film_without_sound_is_refused(tmp_path: Path) -> None:
     _silent_film(tmp_path / "film.mp4")
-    with pytest.raises(BadMedia, match="no audio track .*video"):
+    with pytest.raises(BadMedia, match=r"no audio track .*video"):
         audio.probe(tmp_path / "film.mp4")
 
 
@@ -223,7 +223,7 @@ def test_damaged_files_are_refused_or_read_in_part(
 
 
 def test_wrong_arguments_are_programming_mistakes(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="'midi'.*mp3"):
+    with pytest.raises(ValueError, match=r"'midi'.*mp3"):
         audio.encode(tone(0.1, 24_000), 24_000, "midi", tmp_path / "x")
     with pytest.raises(ValueError, match="one dimension"):
         audio.encode(np.zeros((2, 5), np.float32), 24_000, "wav", tmp_path / "x")
