@@ -8,9 +8,26 @@ import click
 
 from opperlite import config
 from opperlite.config import SETTINGS, Setting, Settings
-from opperlite.values import Choice, Listing, Switch
+from opperlite.values import Choice, Invalid, Kind, Listing, Switch
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+class Value(click.ParamType):
+    """A flag's value, read as a setting of that kind is."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.name = kind.metavar
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return self.kind.metavar
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self.kind.read(value) if isinstance(value, str) else value
+        except Invalid as error:
+            self.fail(str(error), param, ctx)
 
 
 class SettingOption(click.Option):

@@ -9,17 +9,28 @@ import click
 _Result = TypeVar("_Result")
 
 
+def readable(size: int) -> str:
+    """Bytes as a person reads them, such as 1.5 GiB."""
+    amount, units = float(size), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while amount >= 1024 and len(units) > 1:
+        amount, units = amount / 1024, units[1:]
+    return f"{amount:.0f} {units[0]}" if amount == int(amount) else f"{amount:.1f} {units[0]}"
+
+
 def run(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Do asynchronous work to its end."""
     import asyncio
 
     return asyncio.run(work)
 
 
 def moment(unix: float | None) -> str | None:
+    """Unix seconds as RFC 3339 tells them, in UTC."""
     return None if unix is None else datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows under the names of the first one's members."""
     names = list(rows[0]) if rows else []
     lines = [[name.replace("_", " ").upper() for name in names]]
     lines += [["-" if row[name] in (None, "") else str(row[name]) for name in names] for row in rows]
