@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from opperlite.engine import placement, prompt, scene, styles, weather
+from opperlite.engine import placement, prompt, scene, styles, subjects, weather
 from opperlite.engine.layers import Layer
 from opperlite.engine.light import HOURS, Light
 from opperlite.engine.noise import fingerprint
@@ -57,18 +57,18 @@ class Editor:
         if reading.time_of_day:
             found.append(_HOURS[reading.time_of_day])
         found += [_MOODS[mood] for mood in reading.moods if mood in _MOODS]
-        if not reading.things and reading.settings and not reading.edits:
+        if not reading.things and reading.settings and not set(reading.edits) - {"add", "change"}:
             found.append(_place_tint(reading))
-        found += [_tint(colour) for colour in (*reading.colours, *reading.tints.values())]
+        tint = _subject_tint if "recolour" in reading.edits else _tint
+        found += [tint(colour) for colour in (*reading.colours, *reading.tints.values())]
         found += [_ADJUSTMENTS[name] for name in reading.edits if name in _ADJUSTMENTS]
         return tuple(found)
 
     @property
     def idle(self) -> bool:
         """True when the words change nothing this engine knows how to change."""
-        return not (
-            self.steps or self.reading.things or self.reading.styles or self.reading.edits or _falls(self.reading)
-        )
+        asked = set(self.reading.edits) - {"add", "change"}
+        return not (self.steps or self.reading.things or self.reading.styles or asked or _falls(self.reading))
 
     def _layers(self, image: Image.Image) -> list[Layer]:
         dim = luma(image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))) < 70  # type: ignore[arg-type]
@@ -86,9 +86,19 @@ def editor(text: str, *, seed: int = 0) -> Editor:
 
 def _commanded(reading: Reading) -> Reading:
     """Read as a command: what is to be removed is not to be added."""
-    if {"remove", "remove_background"} & set(reading.edits):
+    edits = set(reading.edits)
+    if {"remove", "remove_background"} & edits:
         return replace(reading, things=())
-    return reading
+    if "change" in edits and "add" not in edits and reading.things:
+        # "make the car blue" means the car that is there.
+        wished = tuple(thing.colour for thing in reading.things if thing.colour)
+        return replace(reading, things=(), colours=(reading.colours or wished)[-1:], edits=(*reading.edits, "recolour"))
+    return replace(reading, things=tuple(_modest(thing) for thing in reading.things))
+
+
+def _modest(thing: Thing) -> Thing:
+    """What is added leaves room for what is there: smaller, and in front."""
+    return replace(thing, size=thing.size * 0.5, relation=thing.relation or "front")
 
 
 def overlays(reading: Reading, size: tuple[int, int], seed: int, *, dim: bool = False) -> list[Layer]:
@@ -179,7 +189,7 @@ def _widened(image: Image.Image) -> Image.Image:
 
 def background(reading: Reading, text: str, seed: int) -> Scene | None:
     """The scene an edit wants behind the subject, when it names a place."""
-    if not reading.settings or (reading.edits and "remove_background" not in reading.edits):
+    if not reading.settings or set(reading.edits) - {"add", "change", "remove_background"}:
         return None
     return replace(scene.compose(text, seed=seed), reading=replace(prompt.read(text), things=()))
 
@@ -221,6 +231,21 @@ def _tint(colour: Colour) -> Step:
         dark = (colour[0] // 6, colour[1] // 6, colour[2] // 6)
         light = (255 - (255 - colour[0]) // 5, 255 - (255 - colour[1]) // 5, 255 - (255 - colour[2]) // 5)
         return Image.blend(image, ImageOps.colorize(image.convert("L"), dark, light, colour), 0.5)
+
+    return run
+
+
+def _subject_tint(colour: Colour) -> Step:
+    """Colour what the picture shows and leave its surroundings; all of it when they cannot be told apart."""
+    tint = _tint(colour)
+
+    def run(image: Image.Image) -> Image.Image:
+        mask = subjects.subject(np.asarray(image))
+        if not 0.01 < float((mask > 127).mean()) < 0.8:
+            return tint(image)
+        out = image.copy()
+        out.paste(tint(tint(image)), (0, 0), Image.fromarray(mask))
+        return out
 
     return run
 
@@ -303,7 +328,7 @@ _HOURS: Final[dict[str, Step]] = {
     "dawn": _chain(_curve(1.08, 0.97, 0.92, 4, 0.94), _gradient((255, 190, 170), 90)),
     "sunset": _chain(_curve(1.16, 0.9, 0.72, 0, 1.05), _gradient((255, 120, 60), 92)),
     "dusk": _chain(_curve(0.72, 0.66, 0.92), _gradient((70, 50, 120), 80)),
-    "night": _chain(_saturation(0.7), _curve(0.34, 0.42, 0.66, 0, 1.0), _gradient((8, 12, 44), 110)),
+    "night": _chain(_saturation(0.7), _curve(0.42, 0.5, 0.76, 0, 1.0), _gradient((8, 12, 44), 110)),
 }
 _SEASONS: Final[dict[str, Step]] = {
     "spring": _chain(_curve(1.03, 1.06, 0.98, 6), _saturation(1.2)),
@@ -360,4 +385,4 @@ def things_within(reading: Reading, size: tuple[int, int], seed: int) -> list[La
 
 
 def _calm(thing: Thing) -> Thing:
-    return replace(thing, size=max(1.0, thing.size))
+    return replace(thing, size=1.8, relation="")

@@ -122,7 +122,7 @@ def _whole(
             change = replace(change, reading=replace(change.reading, settings=()))
     base = _lent(base, references, change)
     changed = change.apply(base, 0.0)
-    if change.idle and not references and not change.reading.edits:
+    if change.idle and not references:
         changed = _own_cast(changed, prompt)
     return changed
 

@@ -44,11 +44,11 @@ def arrange(stage: Stage) -> list[Spot]:
     """A spot for each copy of each thing, back to front."""
     spots: list[Spot] = []
     things = _shown(stage)
-    for name in ("sky", "under", "water", "ground"):
+    for name in ("ground", "water", "under", "sky"):
         chosen = [thing for thing in things if place_of(stage, thing) == name]
         copies = [thing for thing in chosen for _ in range(thing.count)][:24]
         if copies:
-            spots += _ARRANGERS[name](stage, copies)
+            spots += _ARRANGERS[name](stage, copies, spots)
     return sorted(_related(stage, spots), key=lambda spot: spot.order)
 
 
@@ -102,7 +102,7 @@ def _size(thing: Thing) -> float:
     return float(tables()["motif"][thing.motif].values["size"]) * _softened(thing.size)
 
 
-def _ground(stage: Stage, things: list[Thing]) -> list[Spot]:
+def _ground(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
     stream = stage.stream("ground")
     heights = [_height(stage, thing, things) for thing in things]
     order = _across(things, stream)
@@ -158,13 +158,12 @@ def _foot(stage: Stage, near: float) -> float:
     return start + rows * (low + (0.9 - low) * near)
 
 
-def _sky(stage: Stage, things: list[Thing]) -> list[Spot]:
+def _sky(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
     stream = stage.stream("aloft")
     floating = stage.setting in _FLOATING
-    ceiling, floor = (
-        stage.height * 0.1,
-        stage.height * (0.9 if floating else 0.0) + (0 if floating else stage.horizon * 0.86),
-    )
+    ceiling, floor = stage.height * 0.08, stage.height * 0.9
+    if not floating:
+        floor = stage.horizon * 0.86 if taken else max(stage.horizon * 0.9, stage.height * 0.7)
     spots: list[Spot] = []
     for number, thing in enumerate(things):
         symbol = symbols()[thing.motif]
@@ -172,7 +171,7 @@ def _sky(stage: Stage, things: list[Thing]) -> list[Spot]:
         tall = _height(stage, thing, things) * (1.0 - far * 0.75) * (1.1 if floating else 0.92)
         tall = min(tall, (floor - ceiling) * 0.9)
         wide = tall * symbol.width / symbol.height
-        x, y = _free(stage, stream, spots, wide, tall, ceiling, floor)
+        x, y = _free(stage, stream, [*taken, *spots], wide, tall, ceiling, floor)
         spots.append(Spot(thing, symbol, "sky", x, y, tall, 0.3 - 0.2 * far, stream.chance(0.5), 5 - far))
     return spots
 
@@ -200,8 +199,8 @@ def _distance(spot: Spot, x: float, y: float, tall: float) -> float:
     return math.sqrt(dx * dx + dy * dy) - (spot.tall + tall) / 2
 
 
-def _under(stage: Stage, things: list[Thing]) -> list[Spot]:
-    spots = _sky(replace_horizon(stage), things)
+def _under(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
+    spots = _sky(replace_horizon(stage), things, taken)
     return [replace(spot, place="under", order=15 + spot.depth) for spot in spots]
 
 
@@ -210,7 +209,7 @@ def replace_horizon(stage: Stage) -> Stage:
     return replace(stage, setting="space")
 
 
-def _water(stage: Stage, things: list[Thing]) -> list[Spot]:
+def _water(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
     stream = stage.stream("afloat")
     bottom = min(stage.height, stage.shore)
     rows = bottom - stage.horizon

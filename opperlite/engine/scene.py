@@ -7,13 +7,13 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from opperlite.engine import placement, prompt, settings, weather
+from opperlite.engine import placement, prompt, raster, settings, weather
 from opperlite.engine.lexicon import tables
 from opperlite.engine.light import Light, light_of
 from opperlite.engine.pixels import Pixels
 from opperlite.engine.prompt import Reading
 from opperlite.engine.stage import Stage
-from opperlite.engine.symbols import Colour
+from opperlite.engine.symbols import Colour, ellipse
 
 _DAY: Final = 60.0
 """Seconds in which the light of a long clip turns as far as it ever does."""
@@ -60,7 +60,7 @@ class Scene:
         return Renderer(self, width, height, transparent=transparent)
 
     def frame(self, width: int, height: int, *, time: float = 0.0, transparent: bool = False) -> Pixels:
-        """The scene `time` seconds in, as RGB or, transparent, its things alone as RGBA."""
+        """The scene `time` seconds in, as RGB or, transparent, its things alone (or all of it in a disc) as RGBA."""
         return self.renderer(width, height, transparent=transparent).frame(time)
 
 
@@ -75,21 +75,31 @@ class Renderer:
         settings.build(stage)
         if "fog" in scene.reading.weather:
             weather.fog(stage, 0, 225)
-        if transparent:
+        self._badge = transparent and not scene.reading.things
+        if transparent and not self._badge:
             stage.layers.clear()
         placement.put(stage, placement.arrange(stage))
-        if not transparent:
+        if not transparent or self._badge:
             weather.fall(stage)
         self._layers = stage.layers
 
     def frame(self, time: float = 0.0) -> Pixels:
         """The picture `time` seconds in."""
-        if self.transparent:
+        if self.transparent and not self._badge:
             return self._cut_out(time)
         canvas = Image.new("RGB", (self.width, self.height))
         for layer in self._layers:
             layer.paint(canvas, time)
+        if self._badge:
+            canvas.putalpha(self._disc())
         return np.array(canvas)
+
+    def _disc(self) -> Image.Image:
+        """What a scene without things is cut out by."""
+        mask = Image.new("L", (self.width, self.height))
+        x, y = self.width / 2, self.height / 2
+        raster.fill(mask, [ellipse(x, y, x * 0.96, y * 0.96, 192)], (255,))
+        return mask
 
     def _cut_out(self, time: float) -> Pixels:
         """The things alone: painted on black and on white, which tells colour and alpha apart exactly."""

@@ -40,13 +40,13 @@ def _grey(image: Image.Image) -> Image.Image:
 
 def _edges(image: Image.Image, reach: float, gain: int) -> Image.Image:
     """Where lightness changes: 0 on flat ground, up to 255 on edges."""
-    soft = image.filter(ImageFilter.BoxBlur(max(0.6, reach * 0.7)))
-    bands = [
-        ImageChops.difference(band.filter(ImageFilter.MaxFilter(3)), band.filter(ImageFilter.MinFilter(3)))
-        for band in soft.split()
-    ]
-    strongest = ImageChops.lighter(ImageChops.lighter(bands[0], bands[1]), bands[2])
-    return strongest.point([min(255, max(0, (value - 9) * gain)) for value in range(256)])
+    soft = np.asarray(image.filter(ImageFilter.BoxBlur(max(0.6, reach * 0.7))), np.int16)
+    out = np.zeros(soft.shape[:2], np.int16)
+    across = np.abs(soft[:, 2:] - soft[:, :-2]).max(axis=2)
+    down = np.abs(soft[2:] - soft[:-2]).max(axis=2)
+    np.maximum(out[:, 1:-1], across, out=out[:, 1:-1])
+    np.maximum(out[1:-1], down, out=out[1:-1])
+    return Image.fromarray(np.clip((out - 9) * gain, 0, 255).astype(np.uint8))
 
 
 def _small(image: Image.Image, factor: int, draw: Callable[[Image.Image], Image.Image]) -> Image.Image:
@@ -347,13 +347,13 @@ def stained(image: Image.Image, seed: int) -> Image.Image:
     """Glass pieces in lead."""
     scale_ = 2 if min(image.size) >= 256 else 1
     small = image.reduce(scale_) if scale_ > 1 else image
-    step = max(5, round(min(small.size) / 19))
+    step = max(5, round(min(small.size) / 25))
     owner, gap, count = _cells(small, step, seed)
     colours = np.clip(_means(saturated(small, 1.7), owner, count) * 9 // 8, 0, 255).astype(np.uint8)
     glass = Image.fromarray(colours[owner]).resize(
         image.size, Image.Resampling.NEAREST if scale_ == 1 else Image.Resampling.BILINEAR
     )
-    lead = np.clip(255 - (gap - step * 2) * 255 // max(1, step * 2), 0, 255).astype(np.uint8)
+    lead = np.clip(255 - (gap - step) * 255 // max(1, step * 2), 0, 255).astype(np.uint8)
     shine = _noise(image, seed + 2, 40, 40, 4)
     glass = textured(glass, shine, 60)
     glass.paste((16, 16, 20), (0, 0), Image.fromarray(lead).resize(image.size, Image.Resampling.BICUBIC))

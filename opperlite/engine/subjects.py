@@ -1,10 +1,17 @@
 """What a picture shows, against what it stands on: cutting out the subject and filling holes."""
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from opperlite.engine.pixels import Pixels
+
+_STEEP: Final = 14
+"""Differences between neighbours from which a contour is taken to be there, of 255."""
+_LEAST, _MOST = 0.02, 0.75
+"""Shares of the picture within which a subject is believed."""
 
 Mask = NDArray[np.uint8]
 """Shape (height, width): 0 outside to 255 inside."""
@@ -18,11 +25,26 @@ def subject(pixels: Pixels) -> Mask:
     factor = max(1, min(image.size) // 220)
     small = np.asarray(image.reduce(factor) if factor > 1 else image, np.int32)
     away = np.abs(small - _surroundings(small)).max(axis=2)
-    threshold = _threshold(away)
-    ground = Image.fromarray(np.where(away < threshold, 255, 0).astype(np.uint8))
-    reached = _from_border(ground)
-    inside = Image.fromarray(255 - np.asarray(reached)).filter(ImageFilter.MedianFilter(3))
-    return np.array(inside.resize(image.size, Image.Resampling.BICUBIC))
+    inside = 255 - _from_border(_steps(small) < _STEEP)
+    share = float((inside > 0).mean())
+    if not _LEAST < share < _MOST:
+        # No closed contour holds the subject together: go by colour instead.
+        inside = 255 - _from_border(away < _threshold(away))
+    # The contour itself counts as inside so far; take it off again.
+    shaped = Image.fromarray(inside).filter(ImageFilter.MinFilter(3)).filter(ImageFilter.MedianFilter(3))
+    return np.array(shaped.resize(image.size, Image.Resampling.BICUBIC))
+
+
+def _steps(pixels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The largest difference between each place and its neighbours right and below."""
+    out = np.zeros(pixels.shape[:2], np.int32)
+    across = np.abs(pixels[:, 1:] - pixels[:, :-1]).max(axis=2)
+    down = np.abs(pixels[1:] - pixels[:-1]).max(axis=2)
+    np.maximum(out[:, 1:], across, out=out[:, 1:])
+    np.maximum(out[:, :-1], across, out=out[:, :-1])
+    np.maximum(out[1:], down, out=out[1:])
+    np.maximum(out[:-1], down, out=out[:-1])
+    return out
 
 
 def _surroundings(pixels: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -52,9 +74,8 @@ def _threshold(away: NDArray[np.int32]) -> int:
     return int(min(70, max(16, int(np.argmax(between)))))
 
 
-def _from_border(ground: Image.Image) -> Image.Image:
-    """The part of the ground that hangs together with the border."""
-    allowed = np.asarray(ground) > 0
+def _from_border(allowed: NDArray[np.bool_]) -> Mask:
+    """255 where the allowed places hang together with the border, else 0."""
     reached = np.zeros_like(allowed)
     reached[0], reached[-1], reached[:, 0], reached[:, -1] = allowed[0], allowed[-1], allowed[:, 0], allowed[:, -1]
     while True:
@@ -66,7 +87,7 @@ def _from_border(ground: Image.Image) -> Image.Image:
             grown[:, :-1] |= grown[:, 1:]
             grown &= allowed
         if np.array_equal(grown, reached):
-            return Image.fromarray(np.where(reached, 255, 0).astype(np.uint8))
+            return np.where(reached, 255, 0).astype(np.uint8)
         reached = grown
 
 

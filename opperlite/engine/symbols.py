@@ -84,6 +84,9 @@ class Symbol:
             raster.fill(body, outlines, (*fill, 255), shape.opacity)
             if shape.glows:
                 raster.fill(shine, outlines, (*fill, 255), shape.opacity)
+            elif self.shines:
+                # What is painted over a light is not one.
+                raster.fill(shine, outlines, (0, 0, 0, 0), shape.opacity)
         return _premultiplied(body), _premultiplied(shine)
 
 

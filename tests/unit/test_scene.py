@@ -1,5 +1,7 @@
 """Scenes are composed from their prompts, deterministic, and move coherently."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,7 +40,7 @@ def test_a_renderer_gives_the_same_frame_in_any_order() -> None:
 def test_motion_is_there_and_coherent() -> None:
     renderer = scene.compose(MOVING, seed=1).renderer(320, 180)
     frames = [renderer.frame(number / 24).astype(np.int32) for number in range(24)]
-    steps = [float(np.abs(after - before).mean()) for before, after in zip(frames, frames[1:], strict=False)]
+    steps = [float(np.abs(after - before).mean()) for before, after in pairwise(frames)]
     assert float(np.abs(frames[-1] - frames[0]).mean()) > 0.5
     assert max(steps) < 8.0
 
