@@ -3,39 +3,61 @@
 from __future__ import annotations
 
 import hashlib
-import re
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from typing import Any
 
 from litestar import Request
+from msgspec import Struct
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from opperlite.api.calls import received
 from opperlite.domain.errors import PayloadTooLarge, UnsupportedContentType, ValidationFailed
-from opperlite.domain.files import Files, Incoming, Stored, checked_filename
+from opperlite.domain.files import Files, Incoming, checked_filename
 from opperlite.domain.types import Project
 
-_MAX_FIELD = 4096
-_MAX_PARTS = 16
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_MAX_PARTS = 64
 _OVERHEAD = 1 << 20  # what the body may have beside the file
 
 
-class Upload:
-    """One multipart body on its way: the text fields, and the file part as it is received."""
+class Part(Struct, frozen=True):
+    """A file part: its field, its file name where it has one, and its bytes as they were received."""
 
-    def __init__(self, request: Request[Any, Any, Any], files: Files, project: Project) -> None:
+    name: str
+    filename: str | None
+    incoming: Incoming
+
+
+class Form:
+    """One multipart body on its way: the text fields in their order, and the parts that are files.
+
+    `names` are the fields that may be files, each with a file name. `counted` is for uploads: one file, which is to be
+    kept and takes quota, with or without a name; other files only pass through a call.
+    """
+
+    def __init__(
+        self,
+        request: Request[Any, Any, Any],
+        files: Files,
+        project: Project,
+        names: Collection[str],
+        *,
+        counted: bool = False,
+        longest_field: int = 4096,
+    ) -> None:
         self._request = request
         self._files = files
         self._project = project
+        self._names = names
+        self._counted = counted
+        self._longest = longest_field
         self._length = _declared_length(request)
-        self.fields: dict[str, str] = {}
-        self.filename: str | None = None
-        self.incoming: Incoming | None = None
+        self.fields: list[tuple[str, str]] = []
+        self.files: list[Part] = []
         self.complete = False
 
     async def read(self, stack: AsyncExitStack) -> None:
-        """Read the whole body; `stack` owns the staged file."""
+        """Read the whole body; `stack` owns the staged files."""
         parser = PushMultipartParser(
             _boundary(self._request), content_length=-1, max_segment_count=_MAX_PARTS, strict=True
         )
@@ -43,6 +65,7 @@ class Upload:
         if self._length is not None and self._length > limit:
             raise self._too_large()
         total = 0
+        part: Part | None = None
         segment: MultipartSegment | None = None
         field = bytearray()
         try:
@@ -55,10 +78,12 @@ class Upload:
                 for event in parser.parse(chunk):
                     if isinstance(event, MultipartSegment):
                         segment, field = event, bytearray()
-                        await self._begin(event, stack)
+                        part = await self._begin(event, stack)
+                    elif event and part is not None:
+                        await part.incoming.write(event)
                     elif event:
-                        await self._data(segment, event, field)
-                    elif segment is not None:
+                        self._more(segment, event, field)
+                    elif segment is not None and part is None:
                         self._end(segment, field)
             parser.close()
             self.complete = True
@@ -69,61 +94,52 @@ class Upload:
         most = self._files.policy.max_file_size
         return PayloadTooLarge(f"A file may have at most {most:,} bytes", field="file", allowed={"max_bytes": most})
 
-    async def _begin(self, segment: MultipartSegment, stack: AsyncExitStack) -> None:
-        if segment.name != "file":
-            return
-        if self.incoming is not None:
-            raise ValidationFailed("Send one file part, not several", field="file")
+    async def _begin(self, segment: MultipartSegment, stack: AsyncExitStack) -> Part | None:
+        """The file part that begins, or None for a text field."""
+        if segment.name not in self._names or (segment.filename is None and not self._counted):
+            return None
+        if self._counted and self.files:
+            raise ValidationFailed("Send one file part, not several", field=segment.name)
+        filename = None
         if segment.filename is not None:
             # Browsers write line breaks of a name as %0D and %0A.
-            name = segment.filename.replace("%0D", "\r").replace("%0A", "\n")
-            self.filename = checked_filename(name)
-        expected = None if self._length is None else max(self._length - _OVERHEAD, 0)
-        self.incoming = await stack.enter_async_context(self._files.receive(self._project, expected))
+            filename = checked_filename(segment.filename.replace("%0D", "\r").replace("%0A", "\n"))
+        expected = None
+        if self._counted and self._length is not None:
+            expected = max(self._length - _OVERHEAD, 0)
+        incoming = await stack.enter_async_context(self._files.receive(self._project, expected))
+        self.files.append(Part(segment.name, filename, incoming))
+        return self.files[-1]
 
-    async def _data(self, segment: MultipartSegment | None, data: bytes | bytearray, field: bytearray) -> None:
-        if segment is not None and segment.name == "file":
-            assert self.incoming is not None
-            await self.incoming.write(data)
-            return
+    def _more(self, segment: MultipartSegment | None, data: bytes | bytearray, field: bytearray) -> None:
         field += data
-        if len(field) > _MAX_FIELD:
+        if len(field) > self._longest:
             name = (segment.name if segment else None) or "body"
-            raise ValidationFailed(f"The field {name[:64]!r} is longer than {_MAX_FIELD} bytes", field=name[:64])
+            raise ValidationFailed(f"The field {name[:64]!r} is longer than {self._longest:,} bytes", field=name[:64])
 
     def _end(self, segment: MultipartSegment, field: bytearray) -> None:
-        if segment.name == "file":
-            return
         name = segment.name or ""
         try:
-            self.fields[name] = field.decode()
+            self.fields.append((name, field.decode()))
         except UnicodeDecodeError:
             raise ValidationFailed(f"The field {name[:64]!r} is not valid UTF-8", field=name[:64]) from None
 
-    async def fingerprint(self) -> bytes:
-        """What makes two uploads the same: the fields, the name and the bytes, whatever the boundary."""
-        bytes_ = await self.incoming.digest() if self.incoming is not None else None
-        return hashlib.sha256(repr((sorted(self.fields.items()), self.filename, bytes_)).encode()).digest()
+    @property
+    def texts(self) -> dict[str, str]:
+        """The text fields by name, the last of each."""
+        return dict(self.fields)
 
-    async def finish(self) -> Stored:
-        """Make the file; raises ValidationFailed when there is none or a field is wrong."""
-        if self.incoming is None:
+    @property
+    def file(self) -> Part:
+        """The one file; raises ValidationFailed when there is none."""
+        if not self.files:
             raise ValidationFailed("The multipart body has no `file` part", field="file")
-        return await self.incoming.finish(
-            self.fields.get("filename") or self.filename or "upload",
-            self.fields.get("purpose") or None,
-            _seconds(self.fields.get("ttl_seconds")),
-        )
+        return self.files[0]
 
-
-def _seconds(text: str | None) -> int | None:
-    if text is None or text == "":
-        return None
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    raise ValidationFailed(
-        f"ttl_seconds must be an integer of at least 1, not {text[:40]!r}", field="ttl_seconds", allowed={"min": 1}
-    )
+    async def fingerprint(self) -> bytes:
+        """What makes two forms the same: the fields, the names and the bytes, whatever the boundary."""
+        parts = [(part.name, part.filename, await part.incoming.digest()) for part in self.files]
+        return hashlib.sha256(repr((sorted(self.fields), parts)).encode()).digest()
 
 
 def _declared_length(request: Request[Any, Any, Any]) -> int | None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ import httpx
 import pytest
 
 from opperlite.adapters.blobs_local import LocalBlobs
-from opperlite.adapters.metadata_sqlite import SqliteMetadata
+from opperlite.adapters.metadata_sqlite import SqliteMetadata, migrate
 from opperlite.adapters.queue_inprocess import InProcessQueue
 from opperlite.api.app import create_app
 from opperlite.api.system import description
@@ -119,12 +122,26 @@ async def running(app: Any) -> AsyncIterator[None]:
     await task
 
 
+@cache
+def empty_database() -> bytes:
+    """A database without rows, so that not every test has to make its tables."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        migrate(connection, path)
+        connection.close()
+        return path.read_bytes()
+
+
 @asynccontextmanager
 async def world_of(folder: Path, token: str | None = "test", **settings: Any) -> AsyncIterator[World]:
     """An application over a folder; `settings` are those of `Settings`."""
     chosen = Settings(data=folder, access_log=False, **settings)
     clock, provider, fetcher = FakeClock(), QuickProvider(), FakeFetcher()
     policy = policy_of(chosen)
+    if not (folder / "opperlite.db").exists():
+        (folder / "opperlite.db").write_bytes(empty_database())
     async with AsyncExitStack() as stack:
         blobs = LocalBlobs(folder)
         stack.callback(blobs.close)
@@ -208,6 +225,3 @@ def scope_of(method: str, path: str, headers: dict[str, str], **members: Any) ->
 def body_of(sent: list[dict[str, Any]]) -> dict[str, Any]:
     """The JSON that was sent."""
     return json.loads(b"".join(message.get("body", b"") for message in sent))
-
-
-Ask = Callable[..., Awaitable[httpx.Response]]
