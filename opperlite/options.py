@@ -13,7 +13,7 @@ from opperlite.values import Choice, Invalid, Kind, Listing, Switch
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
 
-class Value(click.ParamType):
+class Value(click.ParamType):  # type: ignore[type-arg]  # generic only in click's own types
     """A flag's value, read as a setting of that kind is."""
 
     def __init__(self, kind: Kind) -> None:

@@ -38,9 +38,9 @@ def _on_projects(flags: Mapping[str, Any], work: Callable[["Projects"], Awaitabl
 
 @click.group()
 def orgs() -> None:
-    """Make, list and change organisations: who has which quota.
+    """Make, list and change organisations.
 
-    They work on the data folder, also while a server is running on it; what is changed holds at once. An organisation
+    An organisation owns a quota of bytes and files, which the files of all its projects share. The commands work on the data folder, also while a server is running on it; what is changed holds at once. An organisation
     is named by its id, or by its name where only one has it.
     """
 
@@ -142,9 +142,9 @@ def _organisation_shown(tenancy: "Tenancy") -> dict[str, Any]:
 
 @click.group()
 def projects() -> None:
-    """Make, list and change projects: how long files live, and whether any are kept.
+    """Make, list and change projects.
 
-    They work on the data folder, also while a server is running on it; what is changed holds at once. A project is
+    A project tells how long files live, and whether any are kept. The commands work on the data folder, also while a server is running on it; what is changed holds at once. A project is
     named by its id, by its name where only one has it, or as ORGANISATION/NAME.
     """
 
