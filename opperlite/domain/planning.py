@@ -97,12 +97,12 @@ def plan_video(model: Model, request: VideoRequest, *, seed_of: SeedOf = default
     check_prompt(model, request.prompt)
     check_forms(model, sources)
     check_counts(model, sources)
-    output, edit = model.spec.output, bool(sources["video"])
+    output = model.spec.output
+    edit = bool(sources["video"]) and output.edit != "own"
     fps, frames = clip_length(model.spec, parameters)
     sides = None
-    if not edit or output.edit == "own":
+    if not edit:
         sides = picture_sides(model.spec, parameters, inputs=len(sources["image"]), source=None)
-    whole = edit and output.edit == "source"
     audio = (
         effective(model.spec.parameters, parameters, output.audio) if isinstance(output.audio, str) else output.audio
     )
@@ -111,8 +111,8 @@ def plan_video(model: Model, request: VideoRequest, *, seed_of: SeedOf = default
         prompt=request.prompt,
         width=sides[0] if sides else None,
         height=sides[1] if sides else None,
-        fps=None if whole else fps,
-        frames=None if whole else frames,
+        fps=None if edit else fps,
+        frames=None if edit else frames,
         audio=bool(audio),
         style=_text(model, parameters, output.style),
         seed=_seed(model, parameters, request.prompt, given, seed_of),

@@ -18,7 +18,7 @@ from opperlite.domain.types import ImagePlan, Media, TranscriptionPlan, VideoPla
 
 _KINDS = {"image": "image", "mask": "image", "reference_images": "image", "video": "video", "audio": "audio"}
 # The MIME types of the formats that model lists publish, as the bytes tell them (contract, decision 29).
-_MPEG_4 = ("audio/mp4", "audio/m4a", "audio/x-m4a", "video/mp4", "video/quicktime")
+_MPEG_4 = ("audio/mp4", "audio/m4a", "audio/x-m4a", "audio/quicktime", "video/mp4", "video/quicktime")
 _OGG = ("audio/ogg", "audio/opus", "video/ogg", "application/ogg")
 _AUDIO_TYPES: dict[AudioFormat, tuple[str, ...]] = {
     "aac": ("audio/aac", "audio/x-aac"),
@@ -35,6 +35,7 @@ _AUDIO_TYPES: dict[AudioFormat, tuple[str, ...]] = {
     "wav": ("audio/wav", "audio/x-wav", "audio/wave"),
     "webm": ("audio/webm", "video/webm"),
 }
+FASTEST = 60.0  # frames per second; an edit of a faster source is made at this rate
 _FACTS = ("bytes", "width", "height", "duration", "fps", "frames", "has_audio", "mime_type")
 
 
@@ -58,12 +59,21 @@ def settle_video(model: Model, plan: VideoPlan, media: Mapping[str, Sequence[Med
         width, height = sides or (1280, 720)
         plan = msgspec.structs.replace(plan, width=width, height=height)
     if plan.fps is None or plan.frames is None:
-        fps, frames = clip_length(model.spec, plan.parameters)
-        rate = (clip.fps if clip else None) or fps
-        counted = (clip.frames or round((clip.duration or 0.0) * rate)) if clip else 0
-        plan = msgspec.structs.replace(plan, fps=rate, frames=counted or frames)
+        fps, frames = _edited_length(model, plan, clip)
+        plan = msgspec.structs.replace(plan, fps=fps, frames=frames)
     late = _check_media(model, media, (plan.width, plan.height), plan.parameters)
     return msgspec.structs.replace(plan, late_failure=late) if late and not plan.late_failure else plan
+
+
+def _edited_length(model: Model, plan: VideoPlan, clip: Media | None) -> tuple[float, int]:
+    """Rate and count of frames of an edit: the source's, and what an extension adds."""
+    fps, frames = clip_length(model.spec, plan.parameters)
+    if clip is None or not clip.duration:
+        return fps, frames
+    rate = min(max(clip.fps or fps, 1.0), FASTEST)
+    whole = clip.frames if clip.frames and clip.fps == rate else round(clip.duration * rate)
+    added = round(frames / fps * rate) if model.spec.output.edit == "extend" else 0
+    return rate, max(1, whole + added)
 
 
 def check_audio(model: Model, plan: TranscriptionPlan, media: Media) -> None:

@@ -175,7 +175,7 @@ class Output(_Spec, frozen=True, kw_only=True):
     `sizes[tier]`, the ratio over `areas[tier]` pixels with sides a multiple of `multiple`; else they are `default`.
     A source image decides the ratio where the value is one of `auto`, where `auto_on_edit` is set and the caller named
     neither size nor ratio, and, being the only one, where `image_decides` is set. `edit` says what an input video
-    decides: everything ("source"), the sides ("sides"), or nothing ("own").
+    decides: everything ("source"), all but the length, which is added to its own ("extend"), or nothing ("own").
     """
 
     size: str | None = None
@@ -192,7 +192,7 @@ class Output(_Spec, frozen=True, kw_only=True):
     default: str | None = None
     auto_on_edit: bool = False
     image_decides: bool = False
-    edit: Literal["own", "sides", "source"] = "own"
+    edit: Literal["own", "source", "extend"] = "own"
     fps: float | str | None = None
     default_fps: float | None = None
     frames: str | None = None

@@ -347,7 +347,7 @@ VERTEXAI = [
         media={"video": [clip(8, 720, 1280)]},
         width=720,
         height=1280,
-        frames=144,
+        frames=336,
     ),
     takes(
         V(OMNI, **p(response_format={"duration": "15s", "resolution": "4k"})),
@@ -486,6 +486,7 @@ LOCAL = [
     refuses(I("local/image", aspect_ratio="wide"), "aspect_ratio", "ours"),
     refuses(V("local/video", **p(duration=60.1)), "parameters.duration", "ours: up to 60 s"),
     refuses(V("local/video", **p(size="65x64")), "parameters.size", "ours: even sides"),
+    refuses(V("local/video", video=FILE), "video", "ours: up to 60 s", media={"video": [clip(61)]}),
     refuses(V("local/video", **p(fps=61)), "parameters.fps", "ours"),
     refuses(S("local/speech", speed=4.5), "speed", "[contract] A.12"),
     refuses(T("local/transcribe", **p(recognizer="magic")), "parameters.recognizer", "ours"),
