@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -21,7 +20,7 @@ from opperlite.api.calls import Call
 from opperlite.api.entrance import Entrance
 from opperlite.api.metrics import Metrics
 from opperlite.api.replies import error_reply
-from opperlite.api.routes import ROUTES, Key, Route
+from opperlite.api.routes import ROUTES, Key, Route, methods_of
 from opperlite.config import Settings
 from opperlite.domain import errors
 from opperlite.domain.services import Services
@@ -114,15 +113,6 @@ def _told(request: Request[Any, Any, Any], error: errors.OpperliteError) -> ASGI
     if isinstance(error, errors.ProviderFailed | errors.StorageFailed):
         log.error("%s %s: %s\n%s", request.method, request.url.path, error.message, error.details.get("trace") or "")
     return error_reply(error)
-
-
-def methods_of(path: str) -> list[str]:
-    """The methods that a path takes, for the Allow header."""
-    taken = {"OPTIONS"}
-    for route in ROUTES:
-        if re.fullmatch(re.sub(r"{\w+:str}", "[^/]+", route.path), path.rstrip("/") or "/"):
-            taken |= {route.method, "HEAD"} if route.head else {route.method}
-    return sorted(taken)
 
 
 def _refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

@@ -34,6 +34,7 @@ _PLACE = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
 _NAMED = re.compile(r"(?:field|parameter) `([^`]*)`")
 ENGINE_HEADER = "X-Opperlite-Engine"
 _MAX_KEY = 255
+_LARGEST = 2**63 - 1
 _PATIENCE = 30.0  # seconds that a body may pause
 _MAX_DEPTH = 64
 _LIMITS = ("minimum", "maximum", "minLength", "maxLength", "maxItems", "enum", "type")
@@ -76,23 +77,23 @@ class Call:
         text = self.request.query_params.get(name)
         if text is None:
             return default
-        if not re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII) or int(text) < least:
+        if not re.fullmatch(r"[+-]?\d{1,4000}", text, re.ASCII) or int(text) < least:
             raise ValidationFailed(
                 f"{name} must be an integer of at least {least}, not {text[:40]!r}",
                 field=name,
                 allowed={"min": least} if most is None else {"min": least, "max": most},
             )
-        return int(text) if most is None else min(int(text), most)
+        return min(int(text), _LARGEST if most is None else most)
 
     def text(self, name: str) -> str | None:
         """A string of the query, None when absent or empty."""
         return self.request.query_params.get(name) or None
 
     def choice(self, name: str, allowed: Sequence[str]) -> str | None:
-        """One of a few words of the query, None when absent or empty; raises ValidationFailed for any other."""
-        value = self.text(name)
-        if value is not None and value not in allowed:
-            words = [word for word in allowed if word]
+        """One of a few words of the query, None when absent; raises ValidationFailed for any other."""
+        value = self.request.query_params.get(name)
+        words = [word for word in allowed if word]
+        if value is not None and value not in words:
             raise ValidationFailed(
                 f"{name} is one of {', '.join(words)}, not {value[:40]!r}", field=name, allowed=words
             )

@@ -12,7 +12,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from opperlite.api.access import AccessLog
 from opperlite.api.addresses import Addresses
 from opperlite.api.metrics import Metrics
-from opperlite.api.replies import error_reply, method_of
+from opperlite.api.replies import Reply, error_reply, method_of
+from opperlite.api.routes import methods_of
 from opperlite.domain.errors import Forbidden
 
 
@@ -55,8 +56,14 @@ class Entrance:
             self._log.add(method_of(scope), scope["path"], status, took, client, request_id)
 
     async def _answer(self, scope: Scope, receive: Receive, tagged: Send) -> None:
-        if self._addresses.known(scope):
-            await self._application(scope, receive, tagged)
-        else:
+        if not self._addresses.known(scope):
             error = Forbidden("This Host is not answered here; allow it with --allow-host")
             await error_reply(error)(scope, receive, tagged)
+        elif method_of(scope) == "OPTIONS" and not _is_preflight(scope) and len(taken := methods_of(scope["path"])) > 1:
+            await Reply(204, headers={"Allow": ", ".join(taken)})(scope, receive, tagged)
+        else:
+            await self._application(scope, receive, tagged)
+
+
+def _is_preflight(scope: Scope) -> bool:
+    return any(name == b"access-control-request-method" for name, _ in scope["headers"])

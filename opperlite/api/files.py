@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import AsyncExitStack
 
 from opperlite.api.calls import Call
 from opperlite.api.downloads import Download
 from opperlite.api.replies import Reply, json_reply
 from opperlite.api.schemas import FileLink, FileList, PageMeta, file_of
-from opperlite.api.uploads import Upload
+from opperlite.api.uploads import Form
+from opperlite.domain.errors import ValidationFailed
+from opperlite.domain.files import Stored
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 async def upload(call: Call) -> Reply:
     """Store a file. Its type is judged by its bytes, and it expires by itself."""
     async with AsyncExitStack() as stack:
-        incoming = Upload(call.request, call.services.files, call.project)
+        form = Form(call.request, call.services.files, call.project, ("file",), counted=True)
 
         async def run() -> Reply:
-            await incoming.read(stack)
-            stored = await incoming.finish()
+            await form.read(stack)
+            stored = await _finish(form)
             return json_reply(file_of(stored.file, stored.warnings, kept=stored.kept))
 
         async def fingerprint() -> bytes:
-            if not incoming.complete:
-                await incoming.read(stack)
-            return await incoming.fingerprint()
+            if not form.complete:
+                await form.read(stack)
+            return await form.fingerprint()
 
         return await call.once(fingerprint, run)
+
+
+async def _finish(form: Form) -> Stored:
+    part, texts = form.file, form.texts
+    return await part.incoming.finish(
+        texts.get("filename") or part.filename or "upload",
+        texts.get("purpose") or None,
+        _seconds(texts.get("ttl_seconds")),
+    )
+
+
+def _seconds(text: str | None) -> int | None:
+    if text is None or text == "":
+        return None
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    raise ValidationFailed(
+        f"ttl_seconds must be an integer of at least 1, not {text[:40]!r}", field="ttl_seconds", allowed={"min": 1}
+    )
 
 
 async def list_files(call: Call) -> Reply:

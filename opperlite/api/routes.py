@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
@@ -303,3 +304,12 @@ ROUTES: tuple[Route, ...] = (
         head=True,
     ),
 )
+
+
+def methods_of(path: str) -> list[str]:
+    """The methods that a path takes, for the Allow header."""
+    taken = {"OPTIONS"}
+    for route in ROUTES:
+        if re.fullmatch(re.sub(r"{\w+:str}", "[^/]+", route.path), path.rstrip("/") or "/"):
+            taken |= {route.method, "HEAD"} if route.head else {route.method}
+    return sorted(taken)
