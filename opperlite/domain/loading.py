@@ -120,6 +120,12 @@ def _model(source: _Source, file: CatalogFile, index: int, thorough: bool) -> Mo
 
         for inner, message in contradictions(spec, file.errors.kinds):
             raise source.error((*path, *inner), message, *((*other, *inner) for other in also))
+    line = (source.line(path) or 0) if thorough else 0
+    return _built(spec, file, source.name, line)
+
+
+def _built(spec: ModelSpec, file: CatalogFile, name: str, line: int) -> Model:
+    """The model as the program uses it, with what is its provider's."""
     provider = file.provider
     retired = _midnight(spec.retired_at)
     return Model(
@@ -151,8 +157,8 @@ def _model(source: _Source, file: CatalogFile, index: int, thorough: bool) -> Mo
         spec=spec,
         refusals=file.errors,
         null_is_absent=provider.null_is_absent,
-        file=source.name,
-        line=(source.line(path) or 0) if thorough else 0,
+        file=name,
+        line=line,
     )
 
 

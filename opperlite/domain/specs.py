@@ -92,7 +92,7 @@ class Params(_Spec, frozen=True, kw_only=True):
 class Rate(_Spec, frozen=True, kw_only=True):
     """A price that holds under a condition over the provider's parameters; US dollars per unit."""
 
-    unit: Literal["image", "megapixel", "second", "minute", "generation", "m_chars"]
+    unit: Literal["image", "megapixel", "second", "generation"]
     amount: float
     when: dict[str, Any] = {}
 
