@@ -5,7 +5,7 @@ Only worker processes call `perform`; it imports the engine, and with it the hea
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from opperlite.domain.types import (
 )
 
 _HEAD = 8192
+_SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
 Report = Callable[[float], None]
 
 
@@ -257,12 +258,23 @@ def _speech(task: Speak) -> Made:
     audio.encode(spoken.samples, spoken.rate, plan.format, path)
     duration = len(spoken.samples) / spoken.rate
     words = tuple(Word(word.word, word.start, word.end) for word in spoken.words)
-    segments = (Segment(words[0].start, words[-1].end, spoken.text),) if words else ()
     return Made(
         path,
         Media("audio", audio.MIME_TYPES[plan.format], path.stat().st_size, duration=duration, has_audio=True),
-        transcript=Transcript(spoken.text, spoken.language, duration, segments, words),
+        transcript=Transcript(spoken.text, spoken.language, duration, _sentences(words), words),
     )
+
+
+def _sentences(words: Sequence[Word]) -> tuple[Segment, ...]:
+    """The spoken words as one segment a sentence."""
+    segments: list[Segment] = []
+    begun: list[Word] = []
+    for word in words:
+        begun.append(word)
+        if word is words[-1] or word.word.rstrip("\"'”’)»」").endswith(_SENTENCE_ENDS):
+            segments.append(Segment(begun[0].start, word.end, " ".join(one.word for one in begun)))
+            begun = []
+    return tuple(segments)
 
 
 def _transcript(task: Transcribe, report: Report) -> Transcript:
