@@ -40,8 +40,9 @@ def _on_projects(flags: Mapping[str, Any], work: Callable[["Projects"], Awaitabl
 def orgs() -> None:
     """Make, list and change organisations.
 
-    An organisation owns a quota of bytes and files, which the files of all its projects share. The commands work on the data folder, also while a server is running on it; what is changed holds at once. An organisation
-    is named by its id, or by its name where only one has it.
+    An organisation owns a quota of bytes and files, which all its projects share. The commands work on the data
+    folder, also while a server is running on it; what is changed holds at once. An organisation is named by its id, or
+    by its name where only one has it.
     """
 
 
@@ -144,8 +145,9 @@ def _organisation_shown(tenancy: "Tenancy") -> dict[str, Any]:
 def projects() -> None:
     """Make, list and change projects.
 
-    A project tells how long files live, and whether any are kept. The commands work on the data folder, also while a server is running on it; what is changed holds at once. A project is
-    named by its id, by its name where only one has it, or as ORGANISATION/NAME.
+    A project tells how long files live, and whether any are kept. The commands work on the data folder, also while a
+    server is running on it; what is changed holds at once. A project is named by its id, by its name where only one has
+    it, or as ORGANISATION/NAME.
     """
 
 

@@ -87,12 +87,13 @@ class Services:
         await self.store.sweep_transcripts(now - _TRANSCRIPT_GRACE)
 
     async def _sweep_forever(self) -> None:
-        orphans_due = 0.0
+        orphans_at: float | None = None
         while True:
             try:
                 await self.sweep()
-                if self.clock.now() >= orphans_due:
-                    orphans_due = self.clock.now() + _ORPHANS_EVERY
+                now = self.clock.now()
+                if orphans_at is None or abs(now - orphans_at) >= _ORPHANS_EVERY:  # abs: a clock may be set back
+                    orphans_at = now
                     await self.files.sweep_orphans()
             except OpperliteError as error:
                 log.error("sweeping failed: %s", error)
