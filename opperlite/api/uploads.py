@@ -16,7 +16,6 @@ from opperlite.domain.errors import PayloadTooLarge, UnsupportedContentType, Val
 from opperlite.domain.files import Files, Incoming, checked_filename
 from opperlite.domain.types import Project
 
-_MAX_PARTS = 64
 _OVERHEAD = 1 << 20  # what the body may have beside the file
 
 
@@ -44,6 +43,7 @@ class Form:
         *,
         counted: bool = False,
         longest_field: int = 4096,
+        most_parts: int = 16,
     ) -> None:
         self._request = request
         self._files = files
@@ -51,6 +51,7 @@ class Form:
         self._names = names
         self._counted = counted
         self._longest = longest_field
+        self._most_parts = most_parts
         self._length = _declared_length(request)
         self.fields: list[tuple[str, str]] = []
         self.files: list[Part] = []
@@ -58,8 +59,9 @@ class Form:
 
     async def read(self, stack: AsyncExitStack) -> None:
         """Read the whole body; `stack` owns the staged files."""
+        # Not strict: a preamble, and what follows the last boundary, mean nothing (RFC 2046, 5.1.1).
         parser = PushMultipartParser(
-            _boundary(self._request), content_length=-1, max_segment_count=_MAX_PARTS, strict=True
+            _boundary(self._request), content_length=-1, max_segment_count=self._most_parts, strict=False
         )
         limit = self._files.policy.max_file_size + _OVERHEAD
         if self._length is not None and self._length > limit:
@@ -73,8 +75,6 @@ class Form:
                 total += len(chunk)
                 if total > limit:
                     raise self._too_large()
-                if parser.closed:  # what follows the last boundary means nothing (RFC 2046, 5.1.1)
-                    continue
                 for event in parser.parse(chunk):
                     if isinstance(event, MultipartSegment):
                         segment, field = event, bytearray()

@@ -28,6 +28,7 @@ PURPOSES: dict[str, tuple[str, ...]] = {
 }
 HEAD = 8192
 _MAX_FILENAME = 255
+_MAX_PURPOSE = 256
 _SWEEP_BATCH = 500
 
 
@@ -90,18 +91,27 @@ class Incoming:
         """The SHA-256 in hex of what came so far."""
         return await self._staging.digest()
 
-    async def finish(self, filename: str, purpose: str | None, ttl_seconds: int | None) -> Stored:
-        """Check what came, then make it a file, or a skipped one in a project that keeps no data."""
+    async def finish(
+        self, filename: str, purpose: str | None, ttl_seconds: int | None, *, gated: bool = True
+    ) -> Stored:
+        """Check what came, then make it a file, or a skipped one in a project that keeps no data.
+
+        `gated` holds the file to what its purpose takes; else the purpose is free text and takes any bytes.
+        """
         purpose = purpose or "reference_media"
-        if purpose not in PURPOSES:
+        if gated and purpose not in PURPOSES:
             raise ValidationFailed(f"Unknown purpose {purpose[:100]!r}", field="purpose", allowed=list(PURPOSES))
+        if len(purpose) > _MAX_PURPOSE or not purpose.isprintable():
+            raise ValidationFailed(
+                f"A purpose has at most {_MAX_PURPOSE} printable characters", field="purpose", allowed=_MAX_PURPOSE
+            )
         if ttl_seconds is not None and ttl_seconds <= 0:
             raise ValidationFailed("ttl_seconds must be at least 1", field="ttl_seconds", allowed={"min": 1})
         checked_filename(filename)
         if not self.bytes:
             raise ValidationFailed("The file is empty", field="file", allowed={"min_bytes": 1})
         mime_type = self._files.inspector.sniff(self._head)
-        if mime_type is None or not mime_type.startswith(PURPOSES[purpose]):
+        if gated and (mime_type is None or not mime_type.startswith(PURPOSES[purpose])):
             raise UnsupportedMedia(
                 f"The bytes are {mime_type or 'of no media type that is known here'}; purpose {purpose} takes "
                 + ", ".join(kind + "*" if kind.endswith("/") else kind for kind in PURPOSES[purpose]),
@@ -109,7 +119,13 @@ class Incoming:
                 found=mime_type,
                 allowed=list(PURPOSES[purpose]),
             )
-        return await self._store(filename, mime_type, purpose, ttl_seconds)
+        return await self._store(filename, mime_type or "application/octet-stream", purpose, ttl_seconds)
+
+    async def lend(self) -> str:
+        """Make what came readable as a blob for the rest of the call, and no longer unless a job takes it; its hash."""
+        blob = await self._staging.finish()
+        self.unnamed = blob.sha256
+        return blob.sha256
 
     async def _store(self, filename: str, mime_type: str, purpose: str, ttl_seconds: int | None) -> Stored:
         if self._project.zero_data_retention:
@@ -227,8 +243,25 @@ class Files:
             )
         return file
 
-    async def list(self, project: Project, limit: int, offset: int) -> FilePage:
-        return await self._store.files(project.id, limit, offset, self._clock.now())
+    async def list(
+        self,
+        project: Project,
+        limit: int,
+        offset: int,
+        *,
+        purpose: str | None = None,
+        after: str | None = None,
+        oldest_first: bool = False,
+    ) -> FilePage:
+        """A page of the project's files; raises NotFound for an unknown `after`."""
+        return await self._store.files(
+            project.id, limit, offset, self._clock.now(), purpose=purpose, after=after, oldest_first=oldest_first
+        )
+
+    async def end(self, project: Project, file_id: str) -> None:
+        """Delete a file softly: it is gone for everybody at once, its row and bytes go with the next sweep."""
+        if not await self._store.end_file(project.id, file_id, self._clock.now()):
+            raise NotFound(f"No file {file_id[:64]!r} in this project; it may have expired or been deleted")
 
     async def delete(self, project: Project, file_id: str) -> None:
         """Remove the row, then the bytes unless another row names them."""
