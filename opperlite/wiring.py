@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -23,6 +24,8 @@ from opperlite.domain.projects import Projects
 from opperlite.domain.services import Services
 from opperlite.domain.types import Policy
 
+log = logging.getLogger("opperlite.start")
+
 _SECRET_BYTES = 32
 
 
@@ -41,13 +44,16 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     folder = _prepared(settings.data)
     clock = SystemClock()
     policy = policy_of(settings)
-    with FolderLock(folder / "lock"):
+    with FolderLock(folder / "lock") as lock:
         secret = read_secret(folder / "secret")
         interactive, batch = Workers(settings.workers), Workers(settings.jobs)
         blobs = LocalBlobs(folder)
         provider = OfflineProvider(interactive, batch)
         try:
-            async with SqliteMetadata.open(folder / "opperlite.db") as store:
+            async with SqliteMetadata.open(folder / "opperlite.db", check=lock.unclean) as store:
+                if lock.unclean:
+                    log.warning("the last server on %s did not end properly; its database is sound", folder)
+                    lock.unclean = False
                 yield Services(
                     store=store,
                     blobs=blobs,
