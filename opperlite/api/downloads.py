@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -10,11 +11,12 @@ from urllib.parse import quote
 from litestar.types import Receive, Scope, Send
 
 from opperlite.api.replies import error_reply, method_of
-from opperlite.domain.errors import RangeNotSatisfiable
+from opperlite.domain.errors import NotFound, RangeNotSatisfiable
 from opperlite.domain.links import Disposition
 from opperlite.domain.ports import BlobStore
 from opperlite.domain.types import File
 
+_WATCHED = 8 << 20
 _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", re.ASCII)
 # What a browser may do with served bytes: show them, and nothing else (no script, no form, no frame, no origin).
 _POLICY = (
@@ -76,12 +78,32 @@ class Download:
             reply.headers = {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"}
             await reply(scope, receive, send)
             return
-        await self._start(send, 206 if part else 200, tag, part)
         if method_of(scope) == "GET":
-            start, end = part or (0, size)
-            async for piece in self._blobs.read(self._file.sha256, start, end):
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await self._pour(scope, receive, send, part)
+            return
+        await self._start(send, 200, tag, None)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _pour(self, scope: Scope, receive: Receive, send: Send, part: tuple[int, int] | None) -> None:
+        start, end = part or (0, self._file.bytes)
+        pieces = self._blobs.read(self._file.sha256, start, end)
+        try:  # before the head is sent: bytes that are lost are an error, not a broken 200
+            piece = await anext(pieces, b"")
+        except NotFound as error:
+            await error_reply(error)(scope, receive, send)
+            return
+        await self._start(send, 206 if part else 200, f'"{self._file.sha256}"', part)
+        # uvicorn drops what is sent to a client that went away; a large file is then read no further
+        watch = asyncio.create_task(_gone(receive)) if end - start > _WATCHED else None
+        try:
+            while piece and not (watch and watch.done()):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                piece = await anext(pieces, b"")
+            if not piece:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            if watch is not None:
+                watch.cancel()
 
     def _unchanged(self, condition: str | None, tag: str) -> bool:
         """Whether If-Range lets a part be sent: the same strong tag, or the exact date."""
@@ -110,6 +132,11 @@ class Download:
             headers["content-range"] = f"bytes {part[0]}-{part[1] - 1}/{size}"
         encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": status, "headers": encoded})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _matches(header: str | None, tag: str) -> bool:
