@@ -8,6 +8,7 @@ import click
 
 from opperlite import __version__, tenancy
 from opperlite.config import ConfigError
+from opperlite.demo import demo
 from opperlite.options import SettingsCommand, as_json, load_settings, settings_options
 from opperlite.output import print_table
 
@@ -81,7 +82,7 @@ def cli() -> None:
     """Opper's media API (files, images, video, audio) as one offline program on your own machine."""
 
 
-for _command in tenancy.COMMANDS:
+for _command in (*tenancy.COMMANDS, demo):
     cli.add_command(_command)
 
 

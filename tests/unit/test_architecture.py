@@ -12,7 +12,19 @@ import opperlite
 
 PACKAGE = Path(opperlite.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-COMMAND = {"cli", "__main__", "tenancy", "upkeep", "options", "output", "serving", "listening", "signals", "logs"}
+COMMAND = {
+    "cli",
+    "__main__",
+    "tenancy",
+    "upkeep",
+    "options",
+    "output",
+    "serving",
+    "listening",
+    "signals",
+    "logs",
+    "demo",
+}
 
 # What each part may import of ours, beside itself.
 ALLOWED: dict[str, set[str]] = {
@@ -24,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "api": {"domain", "config"},
     "wiring": {"domain", "adapters", "config"},
     **{part: {"config", "values", "domain", "wiring", "api", *COMMAND} for part in COMMAND},
+    "demo": {"engine"},
 }
 # Adapters that run the engine, in processes of their own.
 ENGINE_ADAPTERS = {f"opperlite.adapters.{name}" for name in ("provider_offline", "offline_tasks", "workers")}
