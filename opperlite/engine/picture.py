@@ -16,6 +16,7 @@ from opperlite.engine.prompt import Reading
 
 __all__ = ["Editor", "apply", "draw", "edit", "editor"]
 
+_LARGEST = 9_000_000
 SIDES = range(16, 8193)
 """Sides a picture may have; what a model allows is narrower."""
 
@@ -38,8 +39,10 @@ def draw(
     """
     _checked(width, height)
     composed = scene.compose(prompt, seed=seed, style=style)
-    picture = composed.frame(width, height, transparent=transparent)
-    picture = _styled(picture, style, composed.reading.styles, seed)
+    # Beyond this size twice the scale shows no more, and costs four times the time and memory.
+    step = 2 if width * height > _LARGEST else 1
+    picture = composed.frame(-(-width // step), -(-height // step), transparent=transparent)
+    picture = resize(_styled(picture, style, composed.reading.styles, seed), width, height)
     if quality != "low" and not transparent and not composed.reading.styles:
         _grained(picture, seed)
     return captioned(picture, caption) if caption else picture

@@ -48,6 +48,8 @@ class Reading:
     numbers: tuple[int, ...]
     quoted: tuple[str, ...]
     unknown: tuple[str, ...]
+    absent: tuple[str, ...]
+    """Motifs the prompt does not want."""
 
     @property
     def empty(self) -> bool:
@@ -79,6 +81,7 @@ class _Reader:
         self._tints: dict[str, Colour] = {}
         self._numbers: list[int] = []
         self._unknown: list[str] = []
+        self._absent: list[str] = []
         self._noun = ""
         self._forget()
 
@@ -128,7 +131,9 @@ class _Reader:
             self._size = factor
 
     def _thing(self, key: str, match: Match) -> None:
-        if not self._negated:
+        if self._negated:
+            self._absent.append(key)
+        else:
             colour = self._pending[-1] if self._pending else None
             count = self._count or self._usual_count(key, match)
             thing = Thing(key, count, self._size, colour, self._relation)
@@ -212,6 +217,7 @@ class _Reader:
             tuple(self._numbers),
             quoted,
             tuple(self._unknown),
+            tuple(self._absent),
         )
 
 

@@ -78,7 +78,10 @@ class Renderer:
         self._badge = transparent and not scene.reading.things
         if transparent and not self._badge:
             stage.layers.clear()
-        placement.put(stage, placement.arrange(stage))
+        spots = placement.arrange(stage)
+        if not transparent or self._badge:
+            spots = placement.decorate(stage, spots) + spots
+        placement.put(stage, sorted(spots, key=lambda spot: spot.order))
         if not transparent or self._badge:
             weather.fall(stage)
         self._layers = stage.layers

@@ -9,11 +9,12 @@ from PIL import Image
 
 from opperlite.engine import raster, terrain
 from opperlite.engine.layers import Plate, Sprite, Strip, Veil, Water, margin
+from opperlite.engine.lexicon import tables
 from opperlite.engine.light import lit, mix, scale
 from opperlite.engine.noise import smooth
 from opperlite.engine.skies import sky, stars
 from opperlite.engine.stage import Stage
-from opperlite.engine.symbols import Colour, ellipse
+from opperlite.engine.symbols import Colour, ellipse, luma
 
 GRASS: Final[dict[str, Colour]] = {
     "": (104, 158, 70),
@@ -266,8 +267,8 @@ def water_colour(stage: Stage) -> Colour:
     wish = stage.reading.tints.get("water_tint")
     if wish:
         return lit(wish, mix(stage.light.ambient, (255, 255, 255), 0.3))
-    blue = lit((30, 116, 160), stage.light.ambient)
-    return mix(blue, scale(mix(stage.light.top, stage.light.middle, 0.35), 0.8), 0.55)
+    blue = scale((34, 122, 164), luma(stage.light.ambient) / 255.0)
+    return mix(blue, mix(stage.light.top, stage.light.middle, 0.3), 0.45)
 
 
 def _glints(stage: Stage, rows: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
@@ -312,12 +313,13 @@ def _beach(stage: Stage) -> None:
 
 def _sea(stage: Stage) -> None:
     sky(stage)
-    _water_layer(stage, stage.height, mirror=0.3)
+    # Rows of swell cover the rest.
+    _water_layer(stage, stage.horizon + max(2, (stage.height - stage.horizon) // 5), mirror=0.3)
 
 
 def swell(stage: Stage, first: int, last: int) -> None:
     """Rows of waves in front of what floats; first and last number them from the horizon."""
-    rough = 2.0 if {"storm", "wind"} & set(stage.reading.weather) else 1.0
+    rough = 2.0 if {"storm", "wind"} & set(stage.reading.weather) else 0.5 if "calm" in stage.reading.moods else 1.0
     deep = water_colour(stage)
     rows = stage.height - stage.horizon
     for number in range(first, last):
@@ -326,8 +328,8 @@ def swell(stage: Stage, first: int, last: int) -> None:
         heights = terrain.ripple(stage.wide, tall, stage.unit * (0.1 + 0.24 * near), number * 0.37)
         colour = mix(deep, stage.light.low, 0.4 * (1 - near))
         top = stage.horizon + round(rows * near * near * 0.92)
-        foot = round(rows * 0.34) if number < 5 else stage.height
-        crest = mix(colour, (255, 255, 255), 0.42 if rough == 1.0 else 0.6)
+        foot = round(rows * (2 * number + 3) / 36 + tall * 3) if number < 5 else stage.height
+        crest = mix(colour, (255, 255, 255), 0.16 + 0.22 * rough)
         foam = terrain.band(heights + max(1.5, stage.unit * 0.004 * near * rough), tall * 2, crest, crest, foot=2)
         stage.layers.append(Strip(foam, top - tall * 2, 0.3 + near * 0.4, sway=tall * 0.5, beat=number * 0.23))
         body = terrain.band(
@@ -390,7 +392,13 @@ def _city(stage: Stage) -> None:
     _skyline(stage, 0.5, 0.075, 0.62, 0.06, 0.25)
     _skyline(stage, 0.42, 0.1, 0.36, 0.14, 0.4)
     _skyline(stage, 0.26, 0.14, 0.14, 0.24, 0.5)
-    _pavement(stage)
+    if any(
+        str(tables()["motif"][thing.motif].values.get("place", "ground")) != "sky" for thing in stage.reading.things
+    ):
+        _pavement(stage)
+    else:
+        # Nothing stands in front: the skyline is seen across the water.
+        _water_layer(stage, stage.height, mirror=0.62)
 
 
 def _pavement(stage: Stage) -> None:

@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Final
 from xml.etree import ElementTree
@@ -54,7 +54,14 @@ class Symbol:
     name: str
     width: float
     height: float
-    shapes: tuple[Shape, ...]
+    node: ElementTree.Element
+    named: dict[str, ElementTree.Element]
+
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Its shapes back to front, made when first needed: a picture shows few of all the motifs."""
+        style = _Style()
+        return tuple(shape for child in self.node for shape in _shapes(child, style, self.named))
 
     @property
     def moves(self) -> bool:
@@ -104,9 +111,7 @@ def symbols() -> dict[str, Symbol]:
         for node in root.iter():
             if _tag(node) == "symbol":
                 box = [float(part) for part in node.get("viewBox", "0 0 100 100").split()]
-                style = _Style()
-                shapes = tuple(shape for child in node for shape in _shapes(child, style, named))
-                found[node.get("id", "")] = Symbol(node.get("id", ""), box[2], box[3], shapes)
+                found[node.get("id", "")] = Symbol(node.get("id", ""), box[2], box[3], node, named)
     return found
 
 

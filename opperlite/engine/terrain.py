@@ -113,30 +113,37 @@ def band(
     """
     width, total = len(heights), rows + foot
     tops = np.rint((rows - np.clip(heights, 0, rows)) * 256.0).astype(np.int32)
-    lines = np.arange(total, dtype=np.int32)[:, None] * 256 + 256
-    alpha = np.clip(lines - tops[None, :], 0, 255).astype(np.uint8)
     highest = int(tops.min()) // 256
-    steps = np.clip((np.arange(total) - highest) / max(1, total - highest), 0.0, 1.0)
-    out = np.empty((total, width, 4), np.uint8)
-    for channel in range(3):
-        column = np.rint(upper[channel] + (lower[channel] - upper[channel]) * steps).astype(np.uint8)
-        out[:, :, channel] = column[:, None]
+    steps = [min(1.0, max(0.0, (row - highest) / max(1, total - highest))) for row in range(total)]
+    image = _gradient(width, [mix(upper, lower, step) for step in steps])
     if texture:
-        mottle(out, texture, seed, (max(6.0, total / 5), max(10.0, total / 2)))
-    out[:, :, 3] = alpha
-    return Image.fromarray(out)
+        mottle(image, texture, seed, (max(6.0, total / 5), max(10.0, total / 2)))
+    alpha = np.full((total, width), 255, np.uint8)
+    lowest = min(total, int(tops.max()) // 256 + 2)
+    lines = np.arange(lowest, dtype=np.int32)[:, None] * 256 + 256
+    alpha[:lowest] = np.clip(lines - tops[None, :], 0, 255)
+    image.putalpha(Image.fromarray(alpha))
+    return image
 
 
-def mottle(pixels: NDArray[np.uint8], strength: int, seed: int, cell: tuple[float, float]) -> None:
-    """Vary the lightness of RGB(A) pixels in place by smooth noise; made at half size."""
-    height, width = pixels.shape[:2]
+def _gradient(width: int, colours: list[Colour]) -> Image.Image:
+    """One row per colour."""
+    column_ = Image.frombytes("RGB", (1, len(colours)), b"".join(bytes(colour) for colour in colours))
+    return column_.resize((width, len(colours)), Image.Resampling.NEAREST)
+
+
+def mottle(image: Image.Image, strength: int, seed: int, cell: tuple[float, float]) -> None:
+    """Vary the lightness of an RGB image in place by smooth noise; made at half size."""
+    width, height = image.size
     rows, columns = max(2, (height + 1) // 2), max(2, (width + 1) // 2)
     noise = Image.fromarray(smooth(seed, rows, columns, (cell[0] / 2, cell[1] / 2), 4))
-    grain = np.asarray(noise.resize((width, height), Image.Resampling.BILINEAR), np.int16)
-    factor = 256 + (grain - 128) * strength // 128
-    for channel in range(3):
-        part = pixels[:, :, channel].astype(np.int32) * factor >> 8
-        pixels[:, :, channel] = np.clip(part, 0, 255)
+    _shade(image, noise.resize(image.size, Image.Resampling.BILINEAR), strength)
+
+
+def _shade(image: Image.Image, noise: Image.Image, strength: int) -> None:
+    """Lay white where the noise is above its middle and black where it is below."""
+    image.paste((255, 255, 255), (0, 0), noise.point([max(0, value - 128) * strength // 170 for value in range(256)]))
+    image.paste((0, 0, 0), (0, 0), noise.point([max(0, 128 - value) * strength // 128 for value in range(256)]))
 
 
 def rock(heights: Heights, rows: int, light: Colour, dark: Colour, haze: Colour, seed: int, snow: float) -> Image.Image:
@@ -207,21 +214,15 @@ def ground(
     width: int, rows: int, far: Colour, near: Colour, seed: int, *, strength: int = 34, flat: float = 6.0
 ) -> Image.Image:
     """An opaque plain seen at a slant: mottling is flattened towards the horizon."""
-    out = np.empty((rows, width, 4), np.uint8)
-    steps = np.arange(rows) / max(1, rows - 1)
-    for channel in range(3):
-        column = far[channel] + (near[channel] - far[channel]) * steps
-        out[:, :, channel] = np.rint(column).astype(np.uint8)[:, None]
+    steps = [row / max(1, rows - 1) for row in range(rows)]
+    image = _gradient(width, [mix(far, near, step) for step in steps])
     noise = Image.fromarray(smooth(seed, max(2, rows // 2), max(2, width // 2), (rows / 5, rows / 5 * flat / 2), 4))
-    scaled = np.asarray(noise.resize((width, rows), Image.Resampling.BILINEAR), np.int16)
-    # Squeeze: rows near the horizon take their noise from further apart.
-    order = np.minimum(rows - 1, np.rint(rows * steps**0.5).astype(np.int64)) if rows > 1 else np.zeros(1, np.int64)
-    grain = scaled[order]
-    factor = 256 + (grain - 128) * strength // 128
-    for channel in range(3):
-        out[:, :, channel] = np.clip(out[:, :, channel].astype(np.int32) * factor >> 8, 0, 255)
-    out[:, :, 3] = 255
-    return Image.fromarray(out)
+    grain = np.asarray(noise.resize((width, rows), Image.Resampling.BILINEAR))
+    # Rows near the horizon take their noise from further apart: seen at a slant it is squeezed.
+    order = [min(rows - 1, round(rows * math.sqrt(step))) for step in steps]
+    _shade(image, Image.fromarray(grain[order]), strength)
+    image.putalpha(255)
+    return image
 
 
 def blades(image: Image.Image, colour: Colour, seed: int, size: float, count: int) -> None:
