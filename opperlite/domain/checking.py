@@ -85,7 +85,7 @@ def _broken(field: Field, value: Any) -> Iterator[_Broken]:
 def _broken_text(field: Field, value: str) -> Iterator[_Broken]:
     yield from _broken_length(field, len(value), "length")
     if field.pattern is not None and not re.fullmatch(field.pattern, value):
-        yield "pattern", field.pattern, {"pattern": field.pattern}
+        yield "pattern", field.means or field.pattern, {}
     if field.size is not None:
         size = parse_size(value, field.separator)
         if size is None:
@@ -151,12 +151,14 @@ def check_rules(
 
 
 def _breaches(rule: Rule, value_of: Any, body: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, Any]]:
+    words = describe_condition(rule.when)
+    condition = f" when {words}" if words else ""
     for path in rule.require:
         if not given(path, value_of(path), body):
-            yield "requires", path, None, "required here"
+            yield "requires", path, None, f"given{condition}"
     for path in rule.forbid:
         if given(path, value_of(path), body):
-            yield "excludes", path, value_of(path), "must be left out here"
+            yield "excludes", path, value_of(path), f"left out{condition}"
     for path, allowed in rule.allow.items():
         found = value_of(path)
         if found is not None and not listed(found, allowed, False):

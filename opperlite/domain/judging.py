@@ -79,9 +79,9 @@ def refusal(model: Model, violation: Violation, body: Body, given: Mapping[str, 
     if field in _PROVIDER_CHECKS:
         return refuse(model.refusals, model.provider_display_name, model.model_id, violation, field)
     if field is not None:
-        return invalid(
-            field, f"{field} is not allowed: {model.id} takes {in_words(violation.allowed)}", violation.allowed
-        )
+        found = f"{violation.value!r:.100}"
+        message = f"{field} {found} is not allowed: {model.id} takes {in_words(violation.allowed)}"
+        return invalid(field, message, violation.allowed)
     return refuse(model.refusals, model.provider_display_name, model.model_id, violation, f"parameters.{path}")
 
 
@@ -101,13 +101,14 @@ def check_prompt(model: Model, prompt: str) -> None:
 
 
 _FORMS = {"url": "an http(s) URL", "data": "a data-URI", "file": "a file id", "gs": "a gs:// URI"}
+_DELIVERED = ("file", "blob")  # bytes that the server has, and gives to each provider in the form it takes
 
 
 def check_forms(model: Model, sources: Sources) -> None:
-    """Refuse a source written in a form that the provider does not take; a file id works everywhere."""
+    """Refuse a source written in a form that the provider does not take; what the server has works everywhere."""
     for name, rule in model.spec.inputs.items():
         for source in sources[name]:
-            if source.form == "file" or source.form in rule.sources:
+            if source.form in _DELIVERED or source.form in rule.sources:
                 continue
             allowed = [_FORMS[form] for form in (*rule.sources, "file")]
             broken = Violation(kind="source", path="@" + name, value=_FORMS[source.form], allowed=allowed)

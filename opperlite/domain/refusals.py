@@ -12,6 +12,7 @@ from opperlite.domain.errors import ProviderRefused
 from opperlite.domain.rules import INPUT_MARK, Violation
 
 _PLACE = re.compile(r"\{(\w+)\}")
+_MANY, _FEW = 60, 20  # a list of more than _MANY is cut to its first _FEW
 _SHOWN_VALUE = 200  # characters of a refused value that are quoted back
 
 
@@ -49,7 +50,7 @@ _PLAIN: dict[str, str] = {
     "minimum": "Invalid '{param}': {value} is outside {allowed}.",
     "maximum": "Invalid '{param}': {value} is outside {allowed}.",
     "multiple": "Invalid '{param}': {value} is not {allowed}.",
-    "pattern": "Invalid '{param}': '{value}' does not match {pattern}.",
+    "pattern": "Invalid '{param}': '{value}'; allowed: {allowed}.",
     "length": "Invalid '{param}': {length} characters; allowed are {allowed}.",
     "items": "Invalid '{param}': {length} items; allowed are {allowed}.",
     "size": "Invalid '{param}': '{value}' is not a size; allowed: {allowed}.",
@@ -74,8 +75,11 @@ def refuse(
     facts = _facts(refusals, model_id, violation, param or violation.path.removeprefix(INPUT_MARK))
     status, message, body = _render(refusals, violation, facts)
     told = message if message.endswith((".", "!", "?")) else message + "."
-    if violation.allowed is not None and not _mentions(told, violation.allowed) and violation.kind != "unknown":
-        told = f"{told} Allowed: {in_words(violation.allowed)}."
+    condition = violation.facts.get("condition") or "\n"
+    said = violation.kind == "unknown" or condition in told or _mentions(told, violation.allowed)
+    if violation.allowed is not None and not said:
+        introduction = "It must be" if violation.kind in ("requires", "excludes") else "Allowed:"
+        told = f"{told} {introduction} {in_words(violation.allowed)}."
     return ProviderRefused(
         f"{provider_name} refuses {named}: {told}",
         field=named,
@@ -140,12 +144,15 @@ def _fill(template: Any, facts: Mapping[str, Any], as_text: bool = False) -> Any
 
 
 def in_words(allowed: Any) -> str:
-    """What is allowed, as text for a message."""
+    """What is allowed, as text for a message; of a long list only its beginning."""
     if isinstance(allowed, Sequence) and not isinstance(allowed, str):
-        return ", ".join(str(one) for one in allowed)
+        more = f" and {len(allowed) - _FEW} more" if len(allowed) > _MANY else ""
+        return ", ".join(str(one) for one in allowed[: _FEW if more else _MANY]) + more
     return "" if allowed is None else str(allowed)
 
 
 def _mentions(message: str, allowed: Any) -> bool:
+    if in_words(allowed) in message:
+        return True
     values = allowed if isinstance(allowed, Sequence) and not isinstance(allowed, str) else [allowed]
     return all(str(value) in message for value in values)

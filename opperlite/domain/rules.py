@@ -33,8 +33,9 @@ class SizeRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, om
 class Field(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What one parameter may be. Everything that is not said is allowed.
 
-    `words` are values that need not obey the rest ("auto"); `error` names one of the provider's wordings;
-    `enum_of` names the published list that holds the values ("tts.voices"), filled in when the file is read.
+    `words` are values that need not obey the rest ("auto"); `means` says a pattern in words; `error` names one of the
+    provider's wordings; `enum_of` names the published list that holds the values ("tts.voices"), filled in when the
+    file is read.
     """
 
     type: JSONType | tuple[JSONType, ...] = ()
@@ -46,6 +47,7 @@ class Field(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     maximum: float | None = None
     multiple_of: int | None = None
     pattern: str | None = None
+    means: str | None = None
     min_length: int | None = None
     max_length: int | None = None
     items: Field | None = None
@@ -223,6 +225,8 @@ def describe_size(rule: SizeRule) -> str:
 
 def describe_range(low: float | None, high: float | None) -> str:
     """A range in words, open ends included."""
+    if low is not None and low == high:
+        return number_text(low)
     if low is None:
         return f"at most {number_text(high)}"
     if high is None:

@@ -507,7 +507,7 @@ KOKORO = [
     takes(S(KOKORO_MODEL, "a" * 20_000), "its source: no short limit"),
     *(
         refuses(S(KOKORO_MODEL, voice=voice), "voice", "its source")
-        for voice in ("af bella", "bella", "af_bella+", "af_bella(x)", "xf_bella")
+        for voice in ("af bella", "bella", "af_bella+", "af_bella(x)", "xf_bella", "af_bogus", "af_sky+af_bogus")
     ),
     refuses(S(KOKORO_MODEL, speed=0.24), "speed", "its source"),
     refuses(S(KOKORO_MODEL, **p(speed=5)), "parameters.speed", "its source"),
