@@ -137,7 +137,11 @@ async def _connect(path: Path, *, busy_timeout: float = 10.0) -> Connection:
         return connection
 
     connection = Connection(connector, 64)
-    await connection
+    try:
+        await connection
+    except sqlite3.Error:
+        await asyncio.to_thread(connection._thread.join)  # else its last word meets a loop that is closed
+        raise
     return connection
 
 
@@ -487,9 +491,7 @@ class SqliteMetadata:
         return await self._read(lambda c: _snapshot(c, work))
 
     async def end_file(self, project_id: str, file_id: str, now: float) -> bool:
-        statement = (
-            "UPDATE files SET expires_at = ? WHERE id = ? AND project_id = ? AND expires_at > ? AND kind != 'temporary'"
-        )
+        statement = "UPDATE files SET expires_at = ? WHERE id = ? AND project_id = ? AND expires_at > ?"
         return await self._write(lambda c: c.execute(statement, (now, file_id, project_id, now)).rowcount == 1)
 
     async def delete_file(self, project_id: str, file_id: str, now: float) -> File | None:
