@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from tests.benchmarks.load import WRK, Call, drained, load
 from tests.benchmarks.rows import Aim, Row, ratio
+from tests.e2e import multipart
 from tests.e2e.media import large_wave
 from tests.e2e.processes import wait_until
 from tests.e2e.server import Server, serving
@@ -21,7 +22,6 @@ GROUP = "bytes"
 MB = 1_000_000
 _UPLOAD, _LARGE, _SMALL = 512 * MB, 64 * MB, 30_000
 _UPLOAD_ROUNDS, _DOWNLOAD_ROUNDS = 5, 7
-_BOUNDARY = "-" * 24 + "d74496d66958873e"  # of the form that curl sends; a shorter one takes longer to look for
 _NGINX = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
 
 _NGINX_CONF = """
@@ -82,16 +82,8 @@ def _after_sync(measure: Callable[[], float]) -> float:
 
 def _upload(server: Server, source: Path) -> float:
     """Seconds from the first byte to the reply, sent by sendfile so that the client costs little."""
-    head = (
-        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="source.wav"\r\n'
-        "Content-Type: audio/wav\r\n\r\n"
-    ).encode()
-    tail = f"\r\n--{_BOUNDARY}--\r\n".encode()
-    length = len(head) + source.stat().st_size + len(tail)
-    request = (
-        f"POST /v3/files HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: Bearer {server.key}\r\n"
-        f"Content-Type: multipart/form-data; boundary={_BOUNDARY}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-    ).encode()
+    head, tail = multipart.part("source.wav")
+    request = multipart.request(server.port, server.key, len(head) + source.stat().st_size + len(tail))
     with socket.create_connection(("127.0.0.1", server.port)) as connection, source.open("rb") as file:
         began = time.perf_counter()
         connection.sendall(request + head)

@@ -102,6 +102,12 @@ class Server:
         assert reply.status_code == 200, (reply.status_code, reply.text[:500])
         return reply.content
 
+    def submit(self, body: Any) -> dict[str, Any]:
+        """Have a video made; the reply with its id and status_url."""
+        reply = self.post("/v3/videos", body)
+        assert reply.status_code == 202, (reply.status_code, reply.text[:1000])
+        return dict(reply.json())
+
     def ended_job(self, status_url: str, patience: float = PATIENCE) -> dict[str, Any]:
         """Poll a job until it is completed or failed; its last status."""
         limit = time.monotonic() + patience
