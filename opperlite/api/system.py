@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from functools import cache
-from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
 
 import msgspec
 
@@ -96,10 +97,11 @@ async def docs_asset(call: Call) -> Reply:
     name = call.path("asset")
     if name not in _ASSETS:
         raise NotFound()
-    return Reply(200, _asset(name), _ASSETS[name], {"Cache-Control": "public, max-age=86400"})
+    return Reply(200, _asset(name), _ASSETS[name], {"Cache-Control": "no-cache"})
 
 
 def _asset(name: str) -> bytes:
-    vendor = resources.files("swagger_ui_bundle") / "vendor"
-    folder = next(entry for entry in vendor.iterdir() if entry.name.startswith("swagger-ui"))
-    return (folder / name).read_bytes()
+    package = find_spec("swagger_ui")  # found, not imported: only its files are wanted
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    return (Path(package.submodule_search_locations[0]) / "static" / name).read_bytes()
