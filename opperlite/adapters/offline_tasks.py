@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from opperlite.adapters.mime_filetype import sniff
-from opperlite.domain.ports import Made, Sources
+from opperlite.domain.ports import Made, PreviewVariant, Sources
 from opperlite.domain.types import (
     ImagePlan,
     Media,
@@ -67,7 +67,16 @@ class Transcribe(Struct, frozen=True, tag=True):
     path: Path
 
 
-Task = Inspect | MakeImages | MakeVideo | Speak | Transcribe
+class Preview(Struct, frozen=True, tag=True):
+    """Make smaller or coarser pictures of an image or a clip in a folder."""
+
+    path: Path
+    variant: PreviewVariant
+    count: int
+    folder: Path
+
+
+Task = Inspect | MakeImages | MakeVideo | Speak | Transcribe | Preview
 Outcome = Media | list[Made] | Transcript
 
 
@@ -84,6 +93,8 @@ def perform(task: Task, report: Report) -> Outcome:
             return [_speech(task)]
         case Transcribe():
             return _transcript(task, report)
+        case Preview():
+            return _previews(task)
 
 
 # ------------------------------------------------------------------------------------------- inspection
@@ -195,7 +206,9 @@ def _video(task: MakeVideo, report: Report) -> Made:
     plan, sources = task.plan, task.sources
     out = task.folder / "video.mp4"
     fps = None if plan.fps is None else Fraction(plan.fps).limit_denominator(1001)
-    if sources.video is not None:
+    if sources.video is not None and plan.extension is not None:
+        info = video.extend(out, plan.prompt, sources.video, frames=plan.extension, seed=plan.seed, progress=report)
+    elif sources.video is not None:
         info = video.edit(
             out,
             plan.prompt,
@@ -291,3 +304,31 @@ def _transcript(task: Transcribe, report: Report) -> Transcript:
         segments=tuple(Segment(part.start, part.end, part.text, part.speaker) for part in heard.segments),
         words=tuple(Word(word.word, word.start, word.end) for word in heard.words),
     )
+
+
+# --------------------------------------------------------------------------------------------- previews
+
+
+def _previews(task: Preview) -> list[Made]:
+    from opperlite.engine import pixels, video
+
+    if task.variant == "thumbnail":
+        return [_preview(task, 0, video.thumbnail(task.path), "webp")]
+    if task.variant == "spritesheet":
+        return [_preview(task, 0, video.spritesheet(task.path), "jpeg")]
+    picture = pixels.decode(task.path)
+    kind = pixels.probe(task.path).mime_type.removeprefix("image/")
+    return [
+        _preview(task, index, pixels.coarse(picture, 8 << (task.count - 1 - index)), kind)
+        for index in range(task.count)
+    ]
+
+
+def _preview(task: Preview, index: int, picture: Any, kind: str) -> Made:
+    from opperlite.engine import pixels
+
+    data = pixels.encode(picture, kind)
+    path = task.folder / f"{task.variant}-{index}.{kind}"
+    path.write_bytes(data)
+    height, width = picture.shape[:2]
+    return Made(path, Media("image", f"image/{kind}", len(data), width=width, height=height))

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from opperlite import __version__
 from opperlite.adapters.mime_filetype import sniff
-from opperlite.adapters.offline_tasks import Inspect, MakeImages, MakeVideo, Speak, Transcribe
+from opperlite.adapters.offline_tasks import Inspect, MakeImages, MakeVideo, Preview, Speak, Transcribe
 from opperlite.adapters.workers import Workers
 from opperlite.domain.errors import ProviderFailed, SourceUnusable, UnsupportedMedia
-from opperlite.domain.ports import Made, Progress, Sources
+from opperlite.domain.ports import Made, PreviewVariant, Progress, Sources
 from opperlite.domain.types import ImagePlan, Media, SpeechPlan, Transcript, TranscriptionPlan, VideoPlan
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ _SOFTWARE = f"opperlite {__version__}"
 
 
 class OfflineProvider:
-    """`ports.Provider` and `ports.Inspector` over the engine.
+    """`ports.Provider`, `ports.Previewer` and `ports.Inspector` over the engine.
 
     Jobs have workers of their own, so that a long clip does not keep a caller waiting for a picture.
     """
@@ -56,6 +56,9 @@ class OfflineProvider:
 
     async def transcribe(self, plan: TranscriptionPlan, audio: Path) -> Transcript:
         return _given((await self._interactive.do(Transcribe(plan, audio))).transcript)
+
+    async def preview(self, media: Path, variant: PreviewVariant, count: int, workspace: Path) -> Sequence[Made]:
+        return _given((await self._interactive.do(Preview(media, variant, count, workspace))).made)
 
 
 def _given(result: T | None) -> T:

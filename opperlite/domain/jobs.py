@@ -118,14 +118,16 @@ class Jobs:
         kind: JobKind | None = None,
         limit: int = 20,
         before: str | None = None,
+        oldest_first: bool = False,
     ) -> Sequence[JobView]:
-        """The project's jobs, newest first, older than `before`; without their files."""
+        """The project's jobs, newest first unless `oldest_first`, behind `before`; without their files."""
         jobs = await self._store.jobs(
             project.id,
             states=states,
             kind=kind,
             limit=limit,
             before=before,
+            oldest_first=oldest_first,
             ended_after=self._clock.now() - self._policy.job_ttl,
         )
         return [JobView(self._as_it_runs(job), position=self._position(job)) for job in jobs]
@@ -149,6 +151,13 @@ class Jobs:
                 live.task.cancel()
             await self._drop_inputs(job)
         return await self.view(project, job_id) if job.state == "completed" else JobView(job)
+
+    async def delete(self, project: Project, job_id: str) -> None:
+        """Forget a job, its work and its result; raises NotFound."""
+        job = (await self.cancel(project, job_id)).job
+        if job.file_id is not None:
+            await self._store.end_file(project.id, job.file_id, self._clock.now())
+        await self._store.delete_job(project.id, job_id)
 
     # ------------------------------------------------------------------------------------ start and stop
 

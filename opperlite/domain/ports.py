@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -222,7 +222,7 @@ class MetadataStore(Protocol):
         ...
 
     async def end_file(self, project_id: str, file_id: str, now: float) -> bool:
-        """Let a live file end now; its row and bytes stay until they are swept. False when there is none."""
+        """Let a live file, temporary ones included, end now; it stays until it is swept. False when there is none."""
         ...
 
     async def delete_file(self, project_id: str, file_id: str, now: float) -> File | None:
@@ -454,3 +454,18 @@ class Provider(ImageGenerator, VideoGenerator, SpeechGenerator, Transcriber, Pro
     """One that does all four."""
 
     name: str
+
+
+PreviewVariant = Literal["partial", "thumbnail", "spritesheet"]
+
+
+@runtime_checkable
+class Previewer(Protocol):
+    """A provider that makes smaller or coarser pictures of what it has made."""
+
+    async def preview(self, media: Path, variant: PreviewVariant, count: int, workspace: Path) -> Sequence[Made]:
+        """`count` stages of an image on its way, the coarsest first ("partial"), or one picture of a video.
+
+        A thumbnail is WebP, a spritesheet is JPEG. Raises SourceUnusable.
+        """
+        ...

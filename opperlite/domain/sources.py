@@ -135,6 +135,8 @@ class SourceReader:
             yield Local(path, replace(media, stored=source.form == "file"), sha256)
 
     async def _stored(self, project: Project, source: Source) -> str | None:
+        if source.form == "blob":
+            return source.value
         if source.form == "file":
             return (await self._files.as_input(project, source.value, source.field)).sha256
         if source.form == "url":

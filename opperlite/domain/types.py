@@ -13,7 +13,7 @@ FileKind = Literal["upload", "generated", "temporary"]
 JobState = Literal["queued", "running", "completed", "failed"]
 JobKind = Literal["image", "video"]
 MediaKind = Literal["image", "video", "audio"]
-SourceForm = Literal["url", "data", "file", "gs"]
+SourceForm = Literal["url", "data", "file", "gs", "blob"]
 
 
 class Organisation(Struct, frozen=True):
@@ -199,7 +199,11 @@ class Policy(Struct, frozen=True):
 
 
 class Source(Struct, frozen=True):
-    """A media source as the caller wrote it: an http(s) URL, a data-URI, a file id or a gs:// URI."""
+    """A media source as the caller wrote it: an http(s) URL, a data-URI, a file id or a gs:// URI.
+
+    The form "blob" names bytes that came with the call itself, or that a job made, by their SHA-256; no text of a
+    caller's becomes one.
+    """
 
     form: SourceForm
     value: str
@@ -244,7 +248,10 @@ class ImageRequest(Struct, frozen=True):
 
 
 class VideoRequest(Struct, frozen=True):
-    """A call for a video; all but the model, the prompt and the sources is in `parameters`."""
+    """A call for a video; all but the model, the prompt and the sources is in `parameters`.
+
+    `extension` adds that many seconds to the end of `video`, which itself stays as it is.
+    """
 
     model: str
     prompt: str
@@ -252,6 +259,7 @@ class VideoRequest(Struct, frozen=True):
     video: Source | None = None
     reference_images: tuple[Source, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
+    extension: float | None = None
 
 
 class SpeechRequest(Struct, frozen=True):
@@ -305,6 +313,7 @@ class VideoPlan(Struct, frozen=True):
     """A clip to make. For edits `width`, `height`, `fps`, `frames` may be None: those of the source video.
 
     `late_failure` is the text with which the job is to fail: a rule that the provider checks only while it works.
+    `extension` counts the frames that are added to the source video, which itself stays as it is.
     """
 
     model: str
@@ -317,6 +326,7 @@ class VideoPlan(Struct, frozen=True):
     style: str | None = None
     seed: int = 0
     late_failure: str | None = None
+    extension: int | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
 
 

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from opperlite.domain.errors import ProviderFailed, SourceUnusable, ValidationFailed
+from opperlite.domain.errors import NotSupported, ProviderFailed, SourceUnusable, ValidationFailed
 from opperlite.domain.ids import new_id
 from opperlite.domain.images import ImageMaker, image_sources
 from opperlite.domain.jobs import Jobs, RunProgress
-from opperlite.domain.models import plan_video, settle_image, settle_video
+from opperlite.domain.models import Model, plan_video, settle_image, settle_video
 from opperlite.domain.outputs import Studio, media_of
-from opperlite.domain.ports import LocalPath, Made, Sources
+from opperlite.domain.ports import LocalPath, Made, Previewer, PreviewVariant, Sources
 from opperlite.domain.sources import Local, copy_blob
 from opperlite.domain.types import (
+    File,
     ImagePlan,
     ImageRequest,
     Job,
-    JobKind,
     Project,
+    Source,
     VideoPlan,
     VideoRequest,
     Warning,
@@ -30,11 +33,20 @@ from opperlite.domain.types import (
 
 
 class Order(Struct, frozen=True):
-    """A work order as kept in a job's row: one plan, and the blobs it reads by field."""
+    """A work order as kept in a job's row: one plan, and the blobs it reads by field.
+
+    `remix_of` is the job whose video this one changes.
+    """
 
     video: VideoPlan | None = None
     image: ImagePlan | None = None
     inputs: dict[str, tuple[str, ...]] = {}
+    remix_of: str | None = None
+
+
+def order_of(job: Job) -> Order:
+    """A job's work order."""
+    return msgspec.msgpack.decode(job.order, type=Order)
 
 
 class VideoMaker:
@@ -45,7 +57,9 @@ class VideoMaker:
         self._jobs = jobs
         self._images = images
 
-    async def submit(self, project: Project, request: VideoRequest, *, store: bool | None) -> Job:
+    async def submit(
+        self, project: Project, request: VideoRequest, *, store: bool | None, remix_of: str | None = None
+    ) -> Job:
         """A queued job, after every rule that can be checked now; raises what `models.plan_video` raises."""
         studio = self._studio
         model, warnings = studio.model(request.model, "video")
@@ -53,8 +67,11 @@ class VideoMaker:
         fields = {"image": request.image, "video": request.video, "reference_images": request.reference_images}
         async with studio.submitted(project, fields, plan) as inputs:
             plan = settle_video(model, plan, media_of(inputs))
+            if request.extension is not None:
+                plan = extended(plan, inputs, request.extension)
             warnings += fitted(inputs, plan)
-            return await self._enqueue(project, "video", request.model, Order(video=plan), inputs, store, warnings)
+            order = Order(video=plan, remix_of=remix_of)
+            return await self._enqueue(project, (model, request.model), order, inputs, store, warnings)
 
     async def submit_image(self, project: Project, request: ImageRequest, *, store: bool | None) -> Job:
         """A queued job for a single image."""
@@ -65,19 +82,51 @@ class VideoMaker:
         plan = self._images.plan(model, request)
         async with studio.submitted(project, image_sources(request), plan) as inputs:
             plan = settle_image(model, plan, media_of(inputs))
-            return await self._enqueue(project, "image", request.model, Order(image=plan), inputs, store, warnings)
+            order = Order(image=plan)
+            return await self._enqueue(project, (model, request.model), order, inputs, store, warnings)
+
+    async def remix(self, project: Project, job_id: str, request: VideoRequest, *, store: bool | None) -> Job:
+        """A queued job that changes, or extends, the video of a completed one; raises NotFound, ValidationFailed."""
+        source = await self.made(project, job_id)
+        video = Source("blob", source.sha256, "video")
+        return await self.submit(project, replace(request, video=video), store=store, remix_of=job_id)
+
+    async def made(self, project: Project, job_id: str) -> File:
+        """The file of a completed job; raises NotFound, and ValidationFailed while there is none."""
+        view = await self._jobs.view(project, job_id)
+        if view.file is None:
+            state = "failed" if view.job.state == "failed" else "not finished yet"
+            raise ValidationFailed(f"This video has no content: its job is {state}", field="video_id")
+        return view.file
+
+    async def preview(self, file: File, variant: PreviewVariant) -> tuple[bytes, str]:
+        """A small picture of a video, and its MIME type; raises NotSupported where the provider makes none."""
+        studio = self._studio
+        if not isinstance(studio.provider, Previewer):
+            raise NotSupported(f"This server makes no {variant}; ask for the video itself", field="variant")
+        blobs = studio.files.blobs
+        async with blobs.workspace() as workspace:
+            with blobs.hold(file.sha256):
+                if isinstance(blobs, LocalPath):
+                    path = blobs.local_path(file.sha256)
+                else:
+                    path = await copy_blob(studio.files, file.sha256, workspace)
+                made = (await studio.provider.preview(path, variant, 1, workspace))[0]
+            return await asyncio.to_thread(made.path.read_bytes), made.media.mime_type
 
     async def _enqueue(
         self,
         project: Project,
-        kind: JobKind,
-        model: str,
+        model: tuple[Model, str],
         order: Order,
         inputs: Mapping[str, tuple[Local, ...]],
         store: bool | None,
         warnings: tuple[Warning, ...],
     ) -> Job:
-        """Make the inputs durable, hold them until the row names them, write the row, schedule."""
+        """Make the inputs durable, hold them until the row names them, write the row, schedule.
+
+        `model` comes with the name by which the caller knows it.
+        """
         async with self._adopting() as adopted, AsyncExitStack() as held:
             names = {
                 field: tuple([await self._durable(local, held, adopted) for local in locals_])
@@ -86,10 +135,10 @@ class VideoMaker:
             job = Job(
                 id=new_id("gen"),
                 project_id=project.id,
-                kind=kind,
-                model=model,
-                provider=model.partition("/")[0],
-                order=msgspec.msgpack.encode(msgspec.structs.replace(order, inputs=names)),
+                kind="video" if order.video is not None else "image",
+                model=model[1],
+                provider=model[0].provider,
+                order=msgspec.msgpack.encode(replace(order, inputs=names)),
                 state="queued",
                 created_at=self._studio.clock.now(),
                 store=self._studio.policy.store_default if store is None else store,
@@ -118,6 +167,15 @@ class VideoMaker:
                 await self._studio.files.drop_blob(sha256)
 
 
+def extended(plan: VideoPlan, inputs: Mapping[str, tuple[Local, ...]], seconds: float) -> VideoPlan:
+    """A settled edit, made into its source and `seconds` more; raises ValidationFailed without a source."""
+    if not inputs.get("video"):
+        raise ValidationFailed("An extension needs the video that it goes on from", field="video")
+    fps = plan.fps or 24.0
+    kept, added = round((inputs["video"][0].media.duration or 0.0) * fps), max(1, round(seconds * fps))
+    return replace(plan, frames=kept + added, extension=added)
+
+
 def fitted(inputs: Mapping[str, tuple[Local, ...]], plan: VideoPlan) -> tuple[Warning, ...]:
     """A warning where the picture that a clip begins with is resized to the clip: no silent change."""
     for local in inputs.get("image", ()):
@@ -140,7 +198,7 @@ class Performer:
         self._studio = studio
 
     async def __call__(self, job: Job, workspace: Path, progress: RunProgress) -> Made:
-        order = msgspec.msgpack.decode(job.order, type=Order)
+        order = order_of(job)
         sources = await self._sources(order, workspace)
         if order.image is not None:
             return (await self._studio.provider.images(order.image, sources, workspace))[0]

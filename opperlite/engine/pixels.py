@@ -137,6 +137,13 @@ def resize(pixels: Pixels, width: int, height: int) -> Pixels:
     return _array(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC, reducing_gap=gap))
 
 
+def coarse(pixels: Pixels, cell: int) -> Pixels:
+    """The same size with nothing finer than about `cell` pixels."""
+    height, width = pixels.shape[:2]
+    small = resize(pixels, max(1, round(width / cell)), max(1, round(height / cell)))
+    return resize(small, width, height)
+
+
 def cover(pixels: Pixels, width: int, height: int) -> Pixels:
     """Scale so that width x height is filled and cut off evenly what stands over."""
     check(pixels)
