@@ -20,7 +20,7 @@ from opperlite.engine import prompt
 from opperlite.engine.sounds import EVENTS, TEXTURES, Sound, Texture
 from opperlite.engine.video_writer import SOUND_RATE
 
-_LOOP_SECONDS: Final = 6
+_LOOP_SECONDS: Final = 4
 _EDGE_SECONDS: Final = 0.25
 _LEVEL: Final = 0.06  # RMS of a whole ambience: -24 dB of full scale
 _LONGEST_EVENT: Final = 6 * SOUND_RATE

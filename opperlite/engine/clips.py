@@ -17,6 +17,9 @@ _DISSOLVE_START = 0.25
 _DISSOLVE_END = 0.9
 # Larger clips are drawn at this size and enlarged: nobody draws 4K frames in real time.
 _DRAWN_PIXELS = 1920 * 1088
+_PROBED_PIXELS = 240 * 136
+# What a scene's layers may take, so that a worker making 1080p stays below 200 MB.
+_LAYER_BYTES = 28e6
 # A style costs some 0.4 s for each million pixels of a frame.
 _STYLED_PIXELS = 640 * 360
 
@@ -54,11 +57,11 @@ class SceneClip:
 def _drawing(shown: scene.Scene, width: int, height: int) -> Callable[[float], VideoFrame]:
     """What draws the frame of a time: straight into planes, or with a style in RGB."""
     named = [name for name in (*shown.reading.styles, shown.style) if name in styles.FILTERS][:2]
-    size = _bounded(width, height, _STYLED_PIXELS if named else _DRAWN_PIXELS)
+    size = _bounded(width, height, _STYLED_PIXELS if named else _drawn_pixels(shown, width, height))
     renderer = shown.renderer(*size)
-    # The scene's layers are only read; the renderer itself would paint them in RGB.
-    if not named and planar_scene.paints(renderer._layers):
-        return planar_scene.PlanarScene(renderer._layers, *size).frame
+    layers = renderer._layers
+    if not named and planar_scene.paints(layers):
+        return planar_scene.PlanarScene(layers, *size).frame
     convert = ColorConverter()
 
     def styled(seconds: float) -> VideoFrame:
@@ -68,6 +71,15 @@ def _drawing(shown: scene.Scene, width: int, height: int) -> Callable[[float], V
         return convert(picture)
 
     return styled
+
+
+def _drawn_pixels(shown: scene.Scene, width: int, height: int) -> int:
+    """How many pixels a frame may have to be drawn: for large ones what the scene's layers leave room for."""
+    if width * height <= planar_scene.ROOMY:
+        return _DRAWN_PIXELS
+    small = _bounded(width, height, _PROBED_PIXELS)
+    needed = planar_scene.memory(shown.renderer(*small)._layers) / (small[0] * small[1])
+    return max(planar_scene.ROOMY // 2, min(_DRAWN_PIXELS, round(_LAYER_BYTES / max(needed, 1e-9))))
 
 
 def _bounded(width: int, height: int, allowed: int) -> tuple[int, int]:

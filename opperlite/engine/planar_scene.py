@@ -14,12 +14,17 @@ from opperlite.engine import layers
 from opperlite.engine.layers import pan
 from opperlite.engine.planar import PlanarCanvas, PlanarImage, Sheet, colour_of
 
-_ROOMY: Final = 1280 * 720  # pixels of a frame up to which speed counts more than memory
+ROOMY: Final = 1280 * 720
+"""Pixels of a frame up to which speed counts more than memory."""
+
+_NOWHERE: Final = 1 << 30
 _SMALL: Final = 16  # pixels a side below which a drop's colour may be left out
 
 
 class PlanarLayer(Protocol):
-    """A layer that paints planes."""
+    """A layer that paints planes; from the row `opaque_from` down it hides what is behind it."""
+
+    opaque_from: int
 
     def paint(self, canvas: PlanarCanvas, time: float) -> None:
         """Draw as it is `time` seconds into the scene."""
@@ -28,12 +33,19 @@ class PlanarLayer(Protocol):
 class PlanarScene:
     """Frames of a scene as the encoder wants them, in any order of time.
 
+    The list of layers is used up, so that their RGB pictures, 100 MB for large frames, go as the planes come.
     ValueError for a layer that this module does not know.
     """
 
-    def __init__(self, shown: Sequence[layers.Layer], width: int, height: int) -> None:
+    def __init__(self, shown: list[layers.Layer], width: int, height: int) -> None:
         self._canvas = PlanarCanvas(width, height)
-        self._layers = [_planar(layer, (width, height)) for layer in shown]
+        self._layers: list[PlanarLayer] = []
+        # From front to back: no row below the highest opaque one in front is ever seen.
+        floor = height
+        while shown:
+            made = _planar(shown.pop(), (width, height), floor)
+            self._layers.insert(0, made)
+            floor = min(floor, made.opaque_from)
 
     def frame(self, time: float) -> VideoFrame:
         """The frame `time` seconds in."""
@@ -47,16 +59,29 @@ def paints(shown: Sequence[layers.Layer]) -> bool:
     return bool(shown) and isinstance(shown[0], layers.Plate) and all(type(layer) in _MAKERS for layer in shown)
 
 
-def _planar(layer: layers.Layer, size: tuple[int, int]) -> PlanarLayer:
+def memory(shown: Sequence[layers.Layer]) -> float:
+    """About how many bytes a PlanarScene of the layers takes, measured: the frames of sprites stay in RGB as well."""
+    total = 0.0
+    for layer in shown:
+        if isinstance(layer, layers.Sprite):
+            total += 7.0 * layer.frames[0].width * layer.frames[0].height * len(layer.frames)
+        elif isinstance(layer, layers.Strip | layers.Veil):
+            total += 2.8 * layer.image.width * layer.image.height
+    return total
+
+
+def _planar(layer: layers.Layer, size: tuple[int, int], floor: int) -> PlanarLayer:
     maker = _MAKERS.get(type(layer))
     if maker is None:
         raise ValueError(f"no planes for a layer of type {type(layer).__name__}")
-    made: PlanarLayer = maker(layer, size)
+    made: PlanarLayer = maker(layer, size, floor)
     return made
 
 
 class _Plate:
-    def __init__(self, layer: layers.Plate, size: tuple[int, int]) -> None:
+    opaque_from = _NOWHERE
+
+    def __init__(self, layer: layers.Plate, size: tuple[int, int], floor: int) -> None:
         self._image = PlanarImage.of(layer.image.convert("RGB"))
 
     def paint(self, canvas: PlanarCanvas, time: float) -> None:
@@ -66,19 +91,20 @@ class _Plate:
 class _Strip:
     """A band: its soft rows as sheets with cover, its opaque rows without; moved by halves of a pixel."""
 
-    def __init__(self, layer: layers.Strip, size: tuple[int, int]) -> None:
+    def __init__(self, layer: layers.Strip, size: tuple[int, int], floor: int) -> None:
         self._depth, self._sway, self._beat = layer.depth, layer.sway, layer.beat
         self._side = (layer.image.width - size[0]) // 2
-        # What never comes into the picture from below is left out.
-        seen = min(layer.image.height, max(2, size[1] - layer.top + 2 * math.ceil(abs(layer.sway)) + 2))
-        image = layer.image.crop((0, 0, layer.image.width, seen))
+        reach = 2 * math.ceil(abs(layer.sway)) + 2
+        image = layer.image.crop((0, 0, layer.image.width, min(layer.image.height, max(2, floor - layer.top + reach))))
         split = _split(np.asarray(image.getchannel("A")), layer.top)
-        kept = 2 if size[0] * size[1] <= _ROOMY else 1
+        kept = 2 if size[0] * size[1] <= ROOMY else 1
         self._bands = []
+        self.opaque_from = _NOWHERE
         if split:
             soft = PlanarImage.of(image.crop((0, 0, image.width, split)), 0, layer.top, moving=True)
             self._bands.append(_Band(soft, layer.top, kept))
         if split < image.height:
+            self.opaque_from = layer.top + split + reach
             even = (0, split, image.width + image.width % 2, image.height + (image.height - split) % 2)
             self._bands.append(_Band(PlanarImage.of(image.crop(even).convert("RGB")), layer.top + split, kept))
 
@@ -110,23 +136,28 @@ def _shifted(sheet: Sheet, half: int) -> Sheet:
 
 
 class _Sprite:
-    def __init__(self, layer: layers.Sprite, size: tuple[int, int]) -> None:
+    opaque_from = _NOWHERE
+
+    def __init__(self, layer: layers.Sprite, size: tuple[int, int], floor: int) -> None:
         self._layer = layer
+        # On large frames colour may lie a pixel aside; a picture for each of four places would take too much.
+        self._places = 2 if size[0] * size[1] <= ROOMY else 1
         self._made: dict[tuple[int, int, int], PlanarImage] = {}
 
     def paint(self, canvas: PlanarCanvas, time: float) -> None:
         frames, cycle = self._layer.frames, self._layer.motion.cycle
         number = int(time / cycle * len(frames)) % len(frames) if len(frames) > 1 and cycle else 0
         x, y = (round(place) for place in self._layer.place(canvas.width, time))
-        key = (number, x % 2, y % 2)
+        key = (number, x % self._places, y % self._places)
         if key not in self._made:
-            self._made[key] = PlanarImage.of(frames[number], x, y)
+            self._made[key] = PlanarImage.of(frames[number], *key[1:])
         self._made[key].paste(canvas, x, y)
 
 
 class _Water:
-    def __init__(self, layer: layers.Water, size: tuple[int, int]) -> None:
+    def __init__(self, layer: layers.Water, size: tuple[int, int], floor: int) -> None:
         self._layer = layer
+        self.opaque_from = layer.horizon if layer.bottom >= floor else _NOWHERE
         self._tint = PlanarImage.of(layer.tint, 0, layer.horizon)
         self._shine = colour_of(layer.shine)
         self._near = (np.arange(layer.bottom - layer.horizon) + 1) / (layer.bottom - layer.horizon)
@@ -150,7 +181,9 @@ class _Water:
 
 
 class _Falling:
-    def __init__(self, layer: layers.Falling, size: tuple[int, int]) -> None:
+    opaque_from = _NOWHERE
+
+    def __init__(self, layer: layers.Falling, size: tuple[int, int], floor: int) -> None:
         self._layer = layer
         self._made: dict[tuple[int, int, int], PlanarImage] = {}
         self._bare = [max(sprite.size) < _SMALL or not PlanarImage.of(sprite).coloured for sprite in layer.sprites]
@@ -176,7 +209,9 @@ class _Falling:
 
 
 class _Veil:
-    def __init__(self, layer: layers.Veil, size: tuple[int, int]) -> None:
+    opaque_from = _NOWHERE
+
+    def __init__(self, layer: layers.Veil, size: tuple[int, int], floor: int) -> None:
         self._image = PlanarImage.of(layer.image, 0, layer.top)
         self._top, self._speed, self._width = layer.top, layer.speed, layer.image.width
 
@@ -188,7 +223,9 @@ class _Veil:
 
 
 class _Flash:
-    def __init__(self, layer: layers.Flash, size: tuple[int, int]) -> None:
+    opaque_from = _NOWHERE
+
+    def __init__(self, layer: layers.Flash, size: tuple[int, int], floor: int) -> None:
         self._image, self._period = PlanarImage.of(layer.image), layer.period
 
     def paint(self, canvas: PlanarCanvas, time: float) -> None:

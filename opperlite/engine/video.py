@@ -14,7 +14,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from opperlite.engine import clips, first_frame, masks, picture, pixels, scene
-from opperlite.engine.pipeline import Progress, ahead
+from opperlite.engine.pipeline import Progress, ahead, bound_heap
 from opperlite.engine.references import References
 from opperlite.engine.soundtrack import Soundtrack
 from opperlite.engine.video_reader import MAX_PIXELS, MAX_SECONDS, VideoInfo, VideoReader, sound
@@ -28,6 +28,8 @@ _SOUND_LEAD: Final = Fraction(1, 2)  # seconds of sound written before the pictu
 _SOUND_BLOCK: Final = SOUND_RATE
 
 Told = Callable[[float], None]
+
+bound_heap()
 
 
 def probe(path: Path, *, max_duration: float = MAX_SECONDS, max_pixels: int = MAX_PIXELS) -> VideoInfo:

@@ -25,6 +25,7 @@ MAX_PIXELS = 8192 * 4320
 _MAX_SIDE = 16_384
 _MAX_FPS = 240
 _DECODER_THREADS = 2
+_LARGE_FRAME = 1280 * 720 * 3 // 2
 _UNSPECIFIED = 2  # ITU-T H.273: matrix code of a stream that names none
 _SAMPLED_POSITIONS = 4
 # Files cut off by a recorder lack a last frame or two; more than this is a broken file.
@@ -251,7 +252,9 @@ def _video_stream(container: InputContainer) -> VideoStream:
             continue
         if stream.codec_context is None:
             raise BadMedia("The video's codec is not known.")
-        stream.codec_context.thread_count = _DECODER_THREADS
+        # Each further thread holds further frames.
+        large = stream.codec_context.width * stream.codec_context.height > _LARGE_FRAME
+        stream.codec_context.thread_count = 1 if large else _DECODER_THREADS
         stream.thread_type = "AUTO"
         return stream
     if container.streams.audio:

@@ -64,7 +64,7 @@ def encoder_options(width: int, height: int, fps: Fraction, first_quantizer: int
     keyframes = max(1, min(250, round(fps * _KEYFRAME_SECONDS)))
     params = ["cpu-independent=1", f"keyint={keyframes}"]
     if width * height > _LARGE_FRAME:
-        params += ["rc-lookahead=2", "bframes=1", "b-pyramid=none", "weightp=0", "force-cfr=1"]
+        params += ["rc-lookahead=1", "bframes=0", "weightp=0", "force-cfr=1"]
     if first_quantizer is not None:
         params.append(f"zones=0,0,q={first_quantizer}")
     return {"preset": _PRESET, "crf": _QUALITY, "x264-params": ":".join(params)}

@@ -32,7 +32,7 @@ def shown(frame: object) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 def test_planes_look_as_the_rgb_scene(prompt: str) -> None:
     renderer = scene.compose(prompt).renderer(256, 144)
     assert planar_scene.paints(renderer._layers)
-    planes = planar_scene.PlanarScene(renderer._layers, 256, 144)
+    planes = planar_scene.PlanarScene([*renderer._layers], 256, 144)
     for time in (0.0, 2.3, 17.9, 0.4):
         assert psnr(shown(planes.frame(time)), renderer.frame(time)) > 29
 
