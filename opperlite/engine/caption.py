@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from opperlite.engine.pixels import Pixels
 
@@ -22,6 +22,26 @@ def caption(pixels: Pixels, text: str) -> Pixels:
     if out.shape[2] == 4:
         out[height - bar :, :, 3] = np.maximum(out[height - bar :, :, 3], 170)
     return out
+
+
+def lettering(pixels: Pixels, text: str) -> Pixels:
+    """The picture with words written large across its upper part, white with a soft shadow."""
+    height, width = pixels.shape[:2]
+    words = " ".join(text.split())[:120]
+    size = max(9, round(min(width, height) / 7))
+    while size > 9 and _face(size).getlength(words) > width * 0.9:
+        size = max(9, size * 9 // 10)
+    face = _face(size)
+    if not words or face.getlength(words) > width:
+        return pixels
+    label = Image.new("L", (width, height))
+    ImageDraw.Draw(label).text((width / 2, max(size * 0.8, height * 0.13)), words, fill=255, font=face, anchor="mm")
+    reach = max(1.0, size / 12)
+    shadow = label.filter(ImageFilter.BoxBlur(reach)).filter(ImageFilter.BoxBlur(reach))
+    image = Image.fromarray(pixels)
+    image.paste((16, 18, 30), (0, 0), shadow.point([min(210, value * 2) for value in range(256)]))
+    image.paste((255, 252, 244), (0, 0), label)
+    return np.array(image)
 
 
 def _label(text: str, width: int, height: int, size: int) -> Image.Image:

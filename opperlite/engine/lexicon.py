@@ -12,13 +12,23 @@ from typing import Any, Final
 LANGUAGES: Final = ("en", "de", "fr", "es", "sv")
 
 _ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
-    "en": ("s", "es", "ing", "ed"),
+    "en": ("s", "es"),
     "de": ("n", "e", "en", "er", "s", "ern", "chen", "es"),
     "fr": ("s", "x", "es"),
     "es": ("s", "es"),
     "sv": ("n", "en", "et", "r", "ar", "or", "er", "na", "arna", "orna", "erna", "t", "a"),
 }
 """Endings that may be taken off a word to find it; tried shortest first."""
+
+_PLURALS: Final[Mapping[str, tuple[str, ...]]] = {
+    "en": ("s", "es"),
+    "de": ("n", "e", "en", "er", "s", "ern"),
+    "fr": ("s", "x"),
+    "es": ("s", "es"),
+    "sv": ("r", "ar", "or", "er", "na", "arna", "orna", "erna"),
+}
+"""Those of the endings that mean several."""
+_IRREGULAR: Final = frozenset(("mice", "geese", "people", "children", "men", "women", "cacti", "snowmen", "yeux"))
 
 _WORD: Final = re.compile(r"\b(?:[LlDdJjMmNnSsTtCc]|[Qq]u)['’](?=\w)|\w[\w'’&-]*")
 """A word; French elisions (l'arbre) are words of their own."""
@@ -92,6 +102,14 @@ def matches(text: str, language: str) -> Iterator[Match]:
         place += length
 
 
+def plural(word: str, entry: Entry, language: str) -> bool:
+    """True when the folded word is an entry's word with an ending for several."""
+    if word in _IRREGULAR:
+        return True
+    own = {fold(part).strip() for part in str(entry.values.get(language, "")).split(",")}
+    return any(stem in own and stem != word for stem in _stems(word, language, _PLURALS))
+
+
 def _look_up(phrase: str, language: str) -> tuple[Entry, ...]:
     order = (language, *(other for other in LANGUAGES if other != language))
     for candidate in order:
@@ -115,13 +133,13 @@ _CLOSED: Final = frozenset(("number", "relation", "negation", "stop", "size"))
 """Kinds whose words are never found by taking endings off."""
 
 
-def _stems(word: str, language: str) -> Iterator[str]:
+def _stems(word: str, language: str, endings: Mapping[str, tuple[str, ...]] = _ENDINGS) -> Iterator[str]:
     if language == "en" and word.endswith("ies"):
         yield word[:-3] + "y"
     if language == "en" and word.endswith("ves"):
         yield word[:-3] + "f"
         yield word[:-3] + "fe"
-    for ending in _ENDINGS[language]:
+    for ending in endings[language]:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             yield word[: -len(ending)]
             if ending in ("ar", "or", "er", "orna", "arna", "na", "n"):

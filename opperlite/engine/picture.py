@@ -8,6 +8,7 @@ from PIL import Image, ImageFilter
 
 from opperlite.engine import edits, scene, styles, subjects
 from opperlite.engine.caption import caption as captioned
+from opperlite.engine.caption import lettering
 from opperlite.engine.edits import Editor, editor
 from opperlite.engine.lexicon import tables
 from opperlite.engine.noise import Stream, fingerprint, white
@@ -43,6 +44,8 @@ def draw(
     step = 2 if width * height > _LARGEST else 1
     picture = composed.frame(-(-width // step), -(-height // step), transparent=transparent)
     picture = resize(_styled(picture, style, composed.reading.styles, seed), width, height)
+    for text in composed.reading.quoted[:1]:
+        picture = lettering(picture, text)
     if quality != "low" and not transparent and not composed.reading.styles:
         _grained(picture, seed)
     return captioned(picture, caption) if caption else picture
@@ -127,6 +130,8 @@ def _whole(
     changed = change.apply(base, 0.0)
     if change.idle and not references:
         changed = _own_cast(changed, prompt)
+    for text in change.reading.quoted[:1]:
+        changed = lettering(changed, text)
     return changed
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from opperlite.engine import terrain
 from opperlite.engine.layers import Frames, Motion, Sprite
@@ -79,6 +79,13 @@ def place_of(stage: Stage, thing: Thing) -> str:
 
 
 def _height(stage: Stage, thing: Thing, things: list[Thing]) -> float:
+    """Pixels high, within what the picture can hold."""
+    symbol = symbols()[thing.motif]
+    widest = stage.width * (0.8 if len(things) == 1 else 0.46) * symbol.height / symbol.width
+    return max(4.0, min(_wanted(stage, thing, things), stage.height * _TALLEST, widest))
+
+
+def _wanted(stage: Stage, thing: Thing, things: list[Thing]) -> float:
     """Pixels high: alone it fills a good part of the picture, among others sizes keep their order."""
     size = _size(thing)
     largest = max([_size(other) for other in things])
@@ -87,10 +94,21 @@ def _height(stage: Stage, thing: Thing, things: list[Thing]) -> float:
     # Sky and ground share the picture when both hold something.
     if len({place_of(stage, other) for other in stage.reading.things}) > 1:
         crowd *= 0.82
-    tall = stage.unit * share * crowd * _softened(thing.size)
-    symbol = symbols()[thing.motif]
-    widest = stage.width * (0.8 if len(things) == 1 else 0.46)
-    return max(4.0, min(tall, stage.height * _TALLEST, widest * symbol.height / symbol.width))
+    return stage.unit * share * crowd * _softened(thing.size)
+
+
+def _heights(stage: Stage, things: list[Thing]) -> list[float]:
+    """The heights of things side by side; when one is held back by its width, all keep their proportion to it."""
+    heights = [_height(stage, thing, things) for thing in things]
+    largest = max([_size(thing) for thing in things])
+    held = min(
+        tall / _wanted(stage, thing, things)
+        for tall, thing in zip(heights, things, strict=True)
+        if _size(thing) == largest
+    )
+    return [
+        min(tall, _wanted(stage, thing, things) * max(0.55, held)) for tall, thing in zip(heights, things, strict=True)
+    ]
 
 
 def _softened(size: float) -> float:
@@ -104,7 +122,7 @@ def _size(thing: Thing) -> float:
 
 def _ground(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
     stream = stage.stream("ground")
-    heights = [_height(stage, thing, things) for thing in things]
+    heights = _heights(stage, things)
     order = _across(things, stream)
     widths = [heights[i] * symbols()[things[i].motif].width / symbols()[things[i].motif].height for i in order]
     room = stage.width * 0.92
@@ -213,7 +231,7 @@ def _water(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
     stream = stage.stream("afloat")
     bottom = min(stage.height, stage.shore)
     rows = bottom - stage.horizon
-    heights = [_height(stage, thing, things) * 0.92 for thing in things]
+    heights = [tall * 0.92 for tall in _heights(stage, things)]
     room = stage.width * 0.9
     widths = [
         tall * symbols()[thing.motif].width / symbols()[thing.motif].height
@@ -274,7 +292,7 @@ def _seated(spot: Spot, bases: list[Spot], movers: list[Spot], relation: str) ->
     wide = base.tall * base.symbol.width / base.symbol.height
     share = (number // len(bases) + 1) / (len(movers) // len(bases) + 1) - 0.5
     if relation == "on":
-        tall = min(spot.tall, base.tall * 0.6, wide * 0.7 * spot.symbol.height / spot.symbol.width)
+        tall = min(spot.tall, base.tall * 0.8, wide * 0.7 * spot.symbol.height / spot.symbol.width)
         seat = float(tables()["motif"][base.thing.motif].values.get("seat", 0.0))
         y = base.y - base.tall * (1.0 - seat) + tall * 0.06
         return replace(
@@ -288,7 +306,8 @@ def _seated(spot: Spot, bases: list[Spot], movers: list[Spot], relation: str) ->
         )
     if relation == "above":
         y = base.y - base.tall - spot.tall * 0.1
-        return replace(spot, x=base.x + share * wide, y=max(spot.tall * 1.02, y), place="sky")
+        tall = max(spot.tall * 0.5, min(spot.tall, y * 0.95))
+        return replace(spot, x=base.x + share * wide, y=max(tall * 1.02, y), tall=tall, place="sky")
     return spot
 
 
@@ -457,13 +476,13 @@ def _model(colours: Image.Image, alpha: Image.Image, bright: Colour, dark: Colou
         return
     small = alpha.reduce(4)
     reach = max(1, round(min(small.size) * 0.09))
-    from PIL import ImageFilter
-
-    soft = np.asarray(small.filter(ImageFilter.BoxBlur(reach)), np.int32)
-    rows, columns = soft.shape
-    padded = np.pad(soft, reach)
-    above = padded[0:rows, 0:columns]
-    below = padded[2 * reach : 2 * reach + rows, 2 * reach : 2 * reach + columns]
+    # Clear all round: where the thing ends at its box it still has an edge.
+    wide = Image.new("L", (small.width + 4 * reach, small.height + 4 * reach))
+    wide.paste(small, (2 * reach, 2 * reach))
+    soft = np.asarray(wide.filter(ImageFilter.BoxBlur(reach)), np.int32)
+    rows, columns = small.height, small.width
+    above = soft[reach : reach + rows, reach : reach + columns]
+    below = soft[3 * reach : 3 * reach + rows, 3 * reach : 3 * reach + columns]
     for side, colour, strength in ((above, bright, 66), (below, dark, 92)):
         mask = np.clip((235 - side) * strength // 235, 0, 255).astype(np.uint8)
         colours.paste(colour, (0, 0), Image.fromarray(mask).resize(colours.size, Image.Resampling.BILINEAR))
@@ -484,7 +503,9 @@ def _motion(stage: Stage, spot: Spot) -> Motion:
     cycle = float(values.get("cycle", 2.4))
     if stage.setting in ("studio", "room"):
         pace = 0.0
-    wraps = bool(values.get("wraps", False)) and pace != 0.0
+    # What is alone in the picture stays in it.
+    alone = sum(thing.count for thing in stage.reading.things) < 2
+    wraps = bool(values.get("wraps", False)) and pace != 0.0 and not alone
     return Motion(
         across=pace,
         bob=bob,
@@ -492,5 +513,5 @@ def _motion(stage: Stage, spot: Spot) -> Motion:
         cycle=cycle,
         start=stream.random(),
         wraps=wraps,
-        reach=0.0 if wraps or not pace else stage.width * 0.12,
+        reach=0.0 if wraps or not pace else stage.width * 0.08,
     )

@@ -145,16 +145,12 @@ class _Reader:
         self._forget()
 
     def _usual_count(self, key: str, match: Match) -> int:
-        """1, or a few when the word is written as a plural of an entry's first word."""
+        """1, a few when the word is a plural, or what the motif itself says."""
         usual = int(lexicon.tables()["motif"][key].values.get("count", 1))
         if usual > 1:
             return usual
-        first = lexicon.fold(str(lexicon.tables()["motif"][key].values.get(self._language, "")).split(",")[0])
-        plural = match.folded != first and match.folded.startswith(first) and match.folded[-1:] in "snrexa"
-        other = (
-            not match.folded.startswith(first) and match.folded.endswith("s") and self._language in ("en", "fr", "es")
-        )
-        return 3 if plural or other or match.folded in _PLURALS else 1
+        entry = lexicon.tables()["motif"][key]
+        return 3 if lexicon.plural(match.folded, entry, self._language) else 1
 
     def _colour(self, entry: Entry) -> None:
         colour = hex_colour(str(entry.values["rgb"]))
@@ -219,8 +215,3 @@ class _Reader:
             tuple(self._unknown),
             tuple(self._absent),
         )
-
-
-_PLURALS: Final = frozenset(
-    ("mice", "geese", "sheep", "wolves", "knives", "people", "children", "men", "women", "leaves")
-)

@@ -129,10 +129,16 @@ def setting_of(reading: Reading) -> str:
     if named:
         telling = _most_telling(named)
         return "beach" if telling == "sea" and _needs_land(reading) else telling
+    if "aurora" in reading.weather:
+        return "snowfield" if reading.things else "mountains"
     if reading.things:
         homes = tables()["motif"]
-        standing = [thing for thing in reading.things if homes[thing.motif].values.get("place", "ground") != "sky"]
-        return str(homes[(standing or list(reading.things))[0].motif].values["home"])
+        entries = [homes[thing.motif].values for thing in reading.things]
+        standing = [values for values in entries if values.get("place", "ground") != "sky"] or entries
+        # A sofa beside a cat means a room, unless something is too large for one.
+        if any(values["home"] == "room" for values in standing) and all(values["size"] <= 1.2 for values in standing):
+            return "room"
+        return str(standing[0]["home"])
     if reading.weather or reading.time_of_day or reading.season:
         return "mountains" if "aurora" in reading.weather or reading.season == "winter" else "meadow"
     return "abstract"

@@ -17,6 +17,7 @@ from opperlite.engine.terrain import column, radial
 def sky(stage: Stage) -> None:
     """The sky behind a landscape, and what moves in it."""
     light, height = stage.light, stage.height
+    named = {thing.motif for thing in stage.reading.things}
     reach = max(2, stage.horizon + 2)
     stops = [(0.0, light.top), (0.55, light.middle), (1.0, light.low)]
     plate = Image.new("RGB", (stage.width, height), light.low)
@@ -24,7 +25,7 @@ def sky(stage: Stage) -> None:
     if light.night:
         stars(plate, stage.stream("stars"), reach, 0.9 if light.sun_seen else 0.25)
     wisps(plate, stage, reach)
-    if light.sun_seen or light.night:
+    if (light.sun_seen or light.night) and not named & {"sun", "moon"}:
         disc(plate, stage)
     stage.layers.append(Plate(plate))
     if "aurora" in stage.reading.weather:

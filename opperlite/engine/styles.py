@@ -87,8 +87,8 @@ def watercolour(image: Image.Image, seed: int) -> Image.Image:
     """Washes with dark rims on rough paper, the border left open."""
     unit = _unit(image)
     flat = _small(image, 2, lambda small: small.filter(ImageFilter.MedianFilter(5)).filter(ImageFilter.MedianFilter(5)))
-    flat = _displaced(flat, seed, 5.0 * unit)
-    wash = Image.blend(flat, Image.new("RGB", image.size, PAPER), 0.25)
+    flat = saturated(_displaced(flat, seed, 5.0 * unit), 1.2)
+    wash = Image.blend(flat, Image.new("RGB", image.size, PAPER), 0.12)
     rims = _edges(flat, unit, 3).filter(ImageFilter.BoxBlur(unit)).point([value // 4 for value in range(256)])
     wash.paste((58, 54, 72), (0, 0), rims)
     wash = textured(wash, _noise(image, seed, 90 * unit, 90 * unit, 4), 70)
@@ -365,9 +365,9 @@ def woodcut(image: Image.Image, seed: int) -> Image.Image:
     unit = _unit(image)
     tone = np.asarray(ImageOps.autocontrast(_grey(image), cutoff=2).filter(ImageFilter.BoxBlur(unit)), np.int32)
     wobble = np.asarray(_noise(image, seed, 50 * unit, 120 * unit, 3), np.int32) - 128
-    pitch = max(4, round(5.5 * unit)) * 16
+    pitch = max(5, round(8 * unit)) * 16
     y, x = np.arange(image.height)[:, None], np.arange(image.width)[None, :]
-    stripes = np.abs((y * 16 + x * 2 + wobble * round(unit * 3) // 2 * 2) % pitch - pitch // 2) * 510 // pitch
+    stripes = np.abs((y * 16 + x * 2 + wobble * round(unit * 2)) % pitch - pitch // 2) * 510 // pitch
     ink = np.clip((250 - tone - stripes) * 5, 0, 255)
     ink = np.where(tone < 44, 255, ink)
     contour = np.asarray(_edges(image, unit, 7), np.int32)
