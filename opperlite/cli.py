@@ -41,7 +41,7 @@ class Commands(click.Group):
 def _exit_code(error: Exception) -> int | None:
     """The exit code of an error that is explained by its message; None for any other."""
     from opperlite.domain.errors import OpperliteError, StorageFailed
-    from opperlite.domain.loading import CatalogError
+    from opperlite.domain.models.loading import CatalogError
     from opperlite.listening import CannotListen
 
     if isinstance(error, ConfigError | CatalogError):

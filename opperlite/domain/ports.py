@@ -6,7 +6,7 @@ Abilities that not every implementation has are protocols of their own (`LocalPa
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -23,6 +23,7 @@ from opperlite.domain.types import (
     JobState,
     Key,
     Media,
+    Miscount,
     Organisation,
     OrganisationChanges,
     Project,
@@ -116,6 +117,15 @@ class LocalPath(Protocol):
         ...
 
 
+@runtime_checkable
+class Quarantine(Protocol):
+    """A blob store that can put damaged bytes away."""
+
+    async def quarantine(self, sha256: str) -> str:
+        """Move a blob to where nothing reads it and a person can look; that place."""
+        ...
+
+
 # ------------------------------------------------------------------------------------------ metadata
 
 
@@ -184,6 +194,21 @@ class MetadataStore(Protocol):
 
     async def touch_key(self, key_id: str, now: float) -> None:
         """Record that the key was used."""
+        ...
+
+    async def import_project(
+        self,
+        organisation: Organisation,
+        project: Project,
+        files: Iterable[File],
+        jobs: Iterable[Job],
+        transcripts: Iterable[tuple[str, Transcript]],
+        now: float,
+    ) -> None:
+        """Insert a project of another store with all of its rows, and its organisation unless it exists.
+
+        Raises ValidationFailed when one of the ids or the project's name is taken here, QuotaExceeded as `add_files`.
+        """
         ...
 
     # Files
@@ -341,6 +366,70 @@ class MetadataStore(Protocol):
 
     async def sweep_transcripts(self, before: float) -> None:
         """Forget transcripts from before then whose blob no file names any more."""
+        ...
+
+
+class Upkeep(Protocol):
+    """Checks and copies of a store's rows. It works beside the store, also beside that of another process.
+
+    `after` and `limit` make pages: those that follow that place, in order. Raises StorageFailed.
+    """
+
+    async def damage(self) -> Sequence[str]:
+        """What is wrong inside the database itself; nothing when it is sound."""
+        ...
+
+    async def miscounts(self) -> Sequence[Miscount]: ...
+
+    async def recount(self) -> None:
+        """Set every counter to what the rows add up to."""
+        ...
+
+    async def newest(self) -> float:
+        """The time of the newest row, or 0."""
+        ...
+
+    async def blob_total(self) -> tuple[int, int]:
+        """How many blobs the rows name, and how many bytes these should have."""
+        ...
+
+    async def blobs(self, after: str, limit: int) -> Sequence[BlobRef]:
+        """Blobs that rows name, by their hash; the inputs of jobs have size -1."""
+        ...
+
+    async def blob_wanted(self, sha256: str) -> bool: ...
+
+    async def forget_blob(self, sha256: str) -> None:
+        """Remove the files that name it, and let the unfinished jobs that need it fail."""
+        ...
+
+    async def files(self, project_id: str, after: int, limit: int, now: float) -> Sequence[tuple[int, File]]:
+        """Live files of a project, temporary ones included, oldest first, each with its place."""
+        ...
+
+    async def ended_jobs(self, project_id: str, after: int, limit: int) -> Sequence[tuple[int, Job]]:
+        """Jobs of a project that have ended, oldest first, each with its place."""
+        ...
+
+    async def transcript(self, sha256: str) -> Transcript | None: ...
+
+    async def copy(self, path: Path) -> None:
+        """Write all rows as they are at one moment to a new file, which is a whole database by itself."""
+        ...
+
+
+class Archive(Protocol):
+    """Where copies of blobs go. `lanes` is how many may be added at the same time."""
+
+    lanes: int
+
+    async def has(self, blob: BlobRef) -> bool: ...
+
+    async def add(self, blob: BlobRef, pieces: AsyncIterator[bytes]) -> int | None:
+        """Keep the bytes and give their number; None when they are not those of the hash, then nothing is kept.
+
+        What `pieces` raises passes through, and nothing is kept.
+        """
         ...
 
 

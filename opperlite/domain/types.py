@@ -111,6 +111,15 @@ class Usage(Struct, frozen=True):
     quota_files: int
 
 
+class Miscount(Struct, frozen=True):
+    """A kept counter that is not what the rows add up to."""
+
+    owner: str
+    counter: str
+    kept: int
+    true: int
+
+
 class Warning(Struct, frozen=True, omit_defaults=True):
     """A soft trouble told beside a successful result."""
 

@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 
 import opperlite
 from opperlite.domain.errors import ProviderRefused
-from opperlite.domain.geometry import parse_ratio
-from opperlite.domain.loading import read_file
 from opperlite.domain.models import (
     Catalog,
     CatalogError,
@@ -29,7 +27,9 @@ from opperlite.domain.models import (
     read_text,
     settle_video,
 )
-from opperlite.domain.rules import parse_size
+from opperlite.domain.models.geometry import parse_ratio
+from opperlite.domain.models.loading import read_file
+from opperlite.domain.models.rules import parse_size
 from opperlite.domain.types import ImageRequest, Media, Source, SpeechRequest, TranscriptionRequest, VideoRequest
 
 PACKAGE = Path(opperlite.__file__).parent

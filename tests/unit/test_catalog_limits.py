@@ -9,7 +9,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from opperlite.domain.errors import OpperliteError, ProviderRefused, ValidationFailed
-from opperlite.domain.geometry import nearest_ratio
 from opperlite.domain.models import (
     Catalog,
     Model,
@@ -20,7 +19,8 @@ from opperlite.domain.models import (
     settle_image,
     settle_video,
 )
-from opperlite.domain.rules import field_at, merge, nested, parse_size, size_problem
+from opperlite.domain.models.geometry import nearest_ratio
+from opperlite.domain.models.rules import field_at, merge, nested, parse_size, size_problem
 from opperlite.domain.types import (
     ImagePlan,
     ImageRequest,

@@ -22,7 +22,7 @@ from opperlite.domain.models import (
     settle_image,
     settle_video,
 )
-from opperlite.domain.rules import Field
+from opperlite.domain.models.rules import Field
 from opperlite.domain.types import (
     ImageRequest,
     Media,

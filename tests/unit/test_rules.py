@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opperlite.domain.checking import check, check_rules
-from opperlite.domain.rules import (
+from opperlite.domain.models.checking import check, check_rules
+from opperlite.domain.models.rules import (
     Field,
     Rule,
     SizeRule,

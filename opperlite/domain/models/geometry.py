@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from opperlite.domain.rules import effective, holds, parse_size, read
-from opperlite.domain.specs import ModelSpec, Output
+from opperlite.domain.models.rules import effective, holds, parse_size, read
+from opperlite.domain.models.specs import ModelSpec, Output
 
 Sides = tuple[int, int]
 NEAR = 0.05  # a ratio further than this from the nearest declared one has no bridge (contract, decision 21)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from opperlite.domain.rules import holds, parse_size
-from opperlite.domain.specs import Model
+from opperlite.domain.models.rules import holds, parse_size
+from opperlite.domain.models.specs import Model
 from opperlite.domain.types import ImagePlan, VideoPlan
 
 CHARACTERS_PER_MINUTE = 900  # 150 words of six characters: an estimate, no vendor's figure

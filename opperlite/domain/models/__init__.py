@@ -12,13 +12,13 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from opperlite.domain.errors import ModelNotFound, ProviderRefused, ValidationFailed
-from opperlite.domain.loading import CatalogError, catalog_files, read_file, read_folder, read_text
-from opperlite.domain.planning import default_seed, plan_image, plan_speech, plan_transcription, plan_video
-from opperlite.domain.pricing import price_image, price_speech, price_transcription, price_video
-from opperlite.domain.refusals import refuse
-from opperlite.domain.rules import Violation
-from opperlite.domain.settling import check_audio, settle_image, settle_video
-from opperlite.domain.specs import Model
+from opperlite.domain.models.loading import CatalogError, catalog_files, read_file, read_folder, read_text
+from opperlite.domain.models.planning import default_seed, plan_image, plan_speech, plan_transcription, plan_video
+from opperlite.domain.models.pricing import price_image, price_speech, price_transcription, price_video
+from opperlite.domain.models.refusals import refuse
+from opperlite.domain.models.rules import Violation
+from opperlite.domain.models.settling import check_audio, settle_image, settle_video
+from opperlite.domain.models.specs import Model
 from opperlite.domain.types import Warning
 
 _TYPE_NAMES = {"image": "image", "video": "video", "tts": "text-to-speech", "stt": "speech-to-text"}

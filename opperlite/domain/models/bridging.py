@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from opperlite.domain.errors import ValidationFailed
-from opperlite.domain.geometry import nearest_ratio, parse_ratio
-from opperlite.domain.rules import describe_size, field_at, is_type, merge, nested, parse_size, size_problem
-from opperlite.domain.specs import ImageParams, Model
+from opperlite.domain.models.geometry import nearest_ratio, parse_ratio
+from opperlite.domain.models.rules import describe_size, field_at, is_type, merge, nested, parse_size, size_problem
+from opperlite.domain.models.specs import ImageParams, Model
 from opperlite.domain.types import ImageRequest, SpeechRequest, TranscriptionRequest
 
 TIERS = ("low", "medium", "high")  # the normalized qualities of every image model (images guide)

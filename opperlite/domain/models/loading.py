@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from opperlite.domain.rules import Field, merge, read
-from opperlite.domain.specs import CatalogFile, Model, ModelSpec
+from opperlite.domain.models.rules import Field, merge, read
+from opperlite.domain.models.specs import CatalogFile, Model, ModelSpec
 
 _KEY = re.compile(r"""^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _HEADER = re.compile(r"^\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
@@ -85,7 +85,7 @@ class _Source:
         try:
             return msgspec.convert(raw, kind)
         except msgspec.ValidationError:
-            from opperlite.domain.consistency import misfit  # only a broken file needs it
+            from opperlite.domain.models.consistency import misfit  # only a broken file needs it
 
             inner, message = misfit(raw, kind)
             raise self.error((*path, *inner), message, *((*other, *inner) for other in also)) from None
@@ -116,7 +116,7 @@ def _model(source: _Source, file: CatalogFile, index: int, thorough: bool) -> Mo
     spec: ModelSpec = source.convert(whole, ModelSpec, path, *also)
     spec = _filled(source, spec, path)
     if thorough:
-        from opperlite.domain.consistency import contradictions  # only a user's file needs it
+        from opperlite.domain.models.consistency import contradictions  # only a user's file needs it
 
         for inner, message in contradictions(spec, file.errors.kinds):
             raise source.error((*path, *inner), message, *((*other, *inner) for other in also))

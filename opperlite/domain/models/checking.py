@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from opperlite.domain.rules import (
+from opperlite.domain.models.rules import (
     INPUT_MARK,
     Field,
     Rule,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from opperlite.domain.bridging import Body, invalid
-from opperlite.domain.checking import check, check_rules
 from opperlite.domain.errors import OpperliteError
-from opperlite.domain.refusals import in_words, late_text, refuse
-from opperlite.domain.rules import INPUT_MARK, Violation, read
-from opperlite.domain.specs import Model
+from opperlite.domain.models.bridging import Body, invalid
+from opperlite.domain.models.checking import check, check_rules
+from opperlite.domain.models.refusals import in_words, late_text, refuse
+from opperlite.domain.models.rules import INPUT_MARK, Violation, read
+from opperlite.domain.models.specs import Model
 from opperlite.domain.types import Source
 
 Sources = Mapping[str, Sequence[Source]]

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from opperlite.domain.refusals import Refusals
-from opperlite.domain.rules import Field, Rule, SizeRule
+from opperlite.domain.models.refusals import Refusals
+from opperlite.domain.models.rules import Field, Rule, SizeRule
 from opperlite.domain.types import SourceForm
 
 ModelType = Literal["image", "video", "tts", "stt"]

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from opperlite.domain.checking import check
-from opperlite.domain.geometry import parse_ratio, picture_sides
-from opperlite.domain.rules import INPUT_MARK, Field, Rule, field_at, parse_size
-from opperlite.domain.specs import Bridge, ModelSpec, Output
+from opperlite.domain.models.checking import check
+from opperlite.domain.models.geometry import parse_ratio, picture_sides
+from opperlite.domain.models.rules import INPUT_MARK, Field, Rule, field_at, parse_size
+from opperlite.domain.models.specs import Bridge, ModelSpec, Output
 
 Path = tuple[str | int, ...]
 _CAPABILITIES = {

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from opperlite.domain.errors import ProviderRefused
-from opperlite.domain.rules import INPUT_MARK, Violation
+from opperlite.domain.models.rules import INPUT_MARK, Violation
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _MANY, _FEW = 60, 20  # a list of more than _MANY is cut to its first _FEW

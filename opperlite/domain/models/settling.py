@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from opperlite.domain.bridging import Body, invalid
-from opperlite.domain.checking import check_rules
-from opperlite.domain.geometry import clip_length, picture_sides
-from opperlite.domain.judging import refusal
-from opperlite.domain.refusals import late_text, refuse
-from opperlite.domain.rules import INPUT_MARK, Rule, Violation, read
-from opperlite.domain.specs import AudioFormat, Input, Model
+from opperlite.domain.models.bridging import Body, invalid
+from opperlite.domain.models.checking import check_rules
+from opperlite.domain.models.geometry import clip_length, picture_sides
+from opperlite.domain.models.judging import refusal
+from opperlite.domain.models.refusals import late_text, refuse
+from opperlite.domain.models.rules import INPUT_MARK, Rule, Violation, read
+from opperlite.domain.models.specs import AudioFormat, Input, Model
 from opperlite.domain.types import ImagePlan, Media, TranscriptionPlan, VideoPlan
 
 _KINDS = {"image": "image", "mask": "image", "reference_images": "image", "video": "video", "audio": "audio"}

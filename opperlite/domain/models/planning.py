@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from opperlite.domain.bridging import (
+from opperlite.domain.models.bridging import (
     LONGEST_PROMPT,
     Body,
     check_text,
@@ -17,8 +17,8 @@ from opperlite.domain.bridging import (
     speech_body,
     transcription_body,
 )
-from opperlite.domain.geometry import clip_length, picture_sides
-from opperlite.domain.judging import (
+from opperlite.domain.models.geometry import clip_length, picture_sides
+from opperlite.domain.models.judging import (
     check_counts,
     check_forms,
     check_presence,
@@ -27,8 +27,8 @@ from opperlite.domain.judging import (
     sources_of,
     subjects_of,
 )
-from opperlite.domain.rules import effective, holds, merge, read
-from opperlite.domain.specs import Model
+from opperlite.domain.models.rules import effective, holds, merge, read
+from opperlite.domain.models.specs import Model
 from opperlite.domain.types import (
     ImagePlan,
     ImageRequest,
