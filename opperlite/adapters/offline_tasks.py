@@ -26,6 +26,7 @@ from opperlite.domain.types import (
 )
 
 _HEAD = 8192
+_MAX_PIXELS = 100_000_000  # of one picture; a bomb of a few kilobytes unpacks to more than the machine's memory
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
 Report = Callable[[float], None]
 
@@ -120,8 +121,14 @@ def inspect(path: Path) -> Media:
 
 def _image_media(path: Path, size: int) -> Media:
     from opperlite.engine import pixels
+    from opperlite.engine.errors import BadMedia
 
     info = pixels.probe(path)
+    if info.width * info.height > _MAX_PIXELS:
+        raise BadMedia(
+            f"The picture is {info.width}x{info.height}, {info.width * info.height:,} pixels; "
+            f"at most {_MAX_PIXELS:,} are allowed."
+        )
     return Media("image", info.mime_type, size, width=info.width, height=info.height)
 
 
@@ -163,9 +170,9 @@ def _images(task: MakeImages) -> list[Made]:
     plan, sources = task.plan, task.sources
     if plan.width is None or plan.height is None:
         raise ValueError("an image plan must be settled before it is drawn")
-    source = pixels.decode(sources.image) if sources.image else None
-    mask = pixels.decode(sources.mask) if sources.mask else None
-    references = [pixels.decode(path) for path in sources.reference_images]
+    source = _decoded(sources.image, "image") if sources.image else None
+    mask = _decoded(sources.mask, "mask") if sources.mask else None
+    references = [_decoded(path, f"reference_images[{index}]") for index, path in enumerate(sources.reference_images)]
     made = []
     for index in range(plan.n):
         seed = plan.seed + index
@@ -191,6 +198,18 @@ def _images(task: MakeImages) -> list[Made]:
         media = Media("image", f"image/{plan.format}", len(data), width=plan.width, height=plan.height)
         made.append(Made(path, media))
     return made
+
+
+def _decoded(path: Path, field: str) -> Any:
+    """The pixels of a source; raises BadMedia with the field's name in a note."""
+    from opperlite.engine import pixels
+    from opperlite.engine.errors import BadMedia
+
+    try:
+        return pixels.decode(path, max_pixels=_MAX_PIXELS)
+    except BadMedia as error:
+        error.add_note(field)
+        raise
 
 
 def _caption(plan: ImagePlan) -> str:

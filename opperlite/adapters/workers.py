@@ -60,10 +60,11 @@ class Done(Struct, frozen=True, tag=True):
 
 
 class Failed(Struct, frozen=True, tag=True):
-    """From the worker: it could not be done; `bad_media` when the source is to blame."""
+    """From the worker: it could not be done; `bad_media` when the source (of that `field`) is to blame."""
 
     message: str
     bad_media: bool = False
+    field: str | None = None
     trace: str | None = None
 
 
@@ -187,7 +188,7 @@ class Worker:
 
 def _failure(message: Failed) -> Exception:
     if message.bad_media:
-        return SourceUnusable(message.message)
+        return SourceUnusable(message.message, field=message.field)
     return ProviderFailed(message.message, trace=message.trace)
 
 
@@ -290,7 +291,7 @@ class _Loop:
         try:
             return _done(perform(task, self._advance))
         except BadMedia as error:
-            return Failed(str(error), bad_media=True)
+            return Failed(str(error), bad_media=True, field=next(iter(getattr(error, "__notes__", ())), None))
         except Cancelled:
             return Failed("cancelled")
         except MemoryError:

@@ -14,7 +14,7 @@ from opperlite.domain.errors import ValidationFailed
 from opperlite.domain.files import Stored
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
 
 
 async def upload(call: Call) -> Reply:
