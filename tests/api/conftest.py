@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from opperlite.adapters.blobs_local import LocalBlobs
 from opperlite.adapters.metadata_sqlite import SqliteMetadata, migrate
@@ -30,6 +32,7 @@ from tests.api.conformance import Conformance
 from tests.fakes import FakeClock, FakeFetcher, QuickProvider, png
 
 SECRET = b"s" * 32
+IN_SESSION = pytest.mark.asyncio(loop_scope="session")  # for tests of the `refusing` application
 BASE = "http://127.0.0.1:8080"
 CONFORMANCE = Conformance(description())
 CATALOG = Catalog.load(())
@@ -140,6 +143,7 @@ async def world_of(folder: Path, token: str | None = "test", **settings: Any) ->
     chosen = Settings(data=folder, access_log=False, **settings)
     clock, provider, fetcher = FakeClock(), QuickProvider(), FakeFetcher()
     policy = policy_of(chosen)
+    folder.mkdir(exist_ok=True)
     if not (folder / "opperlite.db").exists():
         (folder / "opperlite.db").write_bytes(empty_database())
     async with AsyncExitStack() as stack:
@@ -170,6 +174,23 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     """The application with the default settings."""
     async with world_of(tmp_path) as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with world_of(tmp_path_factory.mktemp("shared")) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def refusing(shared_world: World) -> AsyncIterator[World]:
+    """One application for many tests, each with a key of its own, that leave nothing behind: that is checked."""
+    asked, before = len(shared_world.provider.asked), shared_world.remains()
+    async with shared_world.client_of(secrets.token_hex(8)) as client:
+        yield replace(shared_world, client=client)
+        assert (await client.get("/v3/files")).json()["meta"]["total"] == 0
+    assert shared_world.remains() == before
+    assert len(shared_world.provider.asked) == asked, "the provider was asked"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import World, drive, error_of, scope_of, world_of
+from tests.api.conftest import IN_SESSION, World, drive, error_of, scope_of, world_of
 from tests.fakes import PDF, jpeg, mp4, png, sound
 
 BOUNDARY = "b0undary"
@@ -186,6 +186,7 @@ async def clean(world: World) -> None:
     assert world.remains() == []
 
 
+@IN_SESSION
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -225,12 +226,12 @@ async def clean(world: World) -> None:
         (form(part("file", png(), "a.png").replace(b"form-data", b"attachment")), None),
     ],
 )
-async def test_a_bad_form_is_refused_and_leaves_nothing(world: World, body: bytes, field: str | None) -> None:
-    reply = await world.client.post("/v3/files", content=body, headers=FORM)
+async def test_a_bad_form_is_refused_and_leaves_nothing(refusing: World, body: bytes, field: str | None) -> None:
+    reply = await refusing.client.post("/v3/files", content=body, headers=FORM)
     error_of(reply, 400, "validation_error", field)
-    await clean(world)
 
 
+@IN_SESSION
 @pytest.mark.parametrize(
     "data",
     [
@@ -245,13 +246,13 @@ async def test_a_bad_form_is_refused_and_leaves_nothing(world: World, body: byte
         b"{}",
     ],
 )
-async def test_bytes_of_other_types_are_refused(world: World, data: bytes) -> None:
-    reply = await world.client.post("/v3/files", files={"file": ("a.png", data, "image/png")})
+async def test_bytes_of_other_types_are_refused(refusing: World, data: bytes) -> None:
+    reply = await refusing.client.post("/v3/files", files={"file": ("a.png", data, "image/png")})
     error = error_of(reply, 400, "unsupported_media_type", "file")
     assert error["details"]["allowed"] == ["image/", "video/", "audio/"]
-    await clean(world)
 
 
+@IN_SESSION
 @pytest.mark.parametrize(
     ("content_type", "status", "code", "field"),
     [
@@ -267,12 +268,11 @@ async def test_bytes_of_other_types_are_refused(world: World, data: bytes) -> No
     ],
 )
 async def test_the_content_type_must_be_a_form(
-    world: World, content_type: str, status: int, code: str, field: str
+    refusing: World, content_type: str, status: int, code: str, field: str
 ) -> None:
     headers = [(b"Content-Type", content_type.encode("latin-1"))]
-    reply = await world.client.post("/v3/files", content=form(part("file", png(), "a.png")), headers=headers)
+    reply = await refusing.client.post("/v3/files", content=form(part("file", png(), "a.png")), headers=headers)
     error_of(reply, status, code, field)
-    await clean(world)
 
 
 async def test_the_form_may_be_written_in_capitals(world: World) -> None:
@@ -316,23 +316,24 @@ async def test_a_length_over_the_limit_is_refused_before_the_body_is_read(world:
     assert (sent[0]["status"], asked) == (413, 0)
 
 
+@IN_SESSION
 @pytest.mark.parametrize("pieces", [1, 3, 40])
-async def test_a_client_that_goes_away_leaves_nothing(world: World, pieces: int) -> None:
+async def test_a_client_that_goes_away_leaves_nothing(refusing: World, pieces: int) -> None:
     body = form(part("file", png() + bytes(3_000_000), "a.png"))
     size = len(body) // 41
     messages: list[dict[str, object]] = [
         {"type": "http.request", "body": body[n * size : (n + 1) * size], "more_body": True} for n in range(pieces)
     ]
     headers = {**FORM, "Authorization": "Bearer test", "Host": "127.0.0.1"}
-    await drive(world.app, scope_of("POST", "/v3/files", headers), [*messages, {"type": "http.disconnect"}])
-    await clean(world)
+    await drive(refusing.app, scope_of("POST", "/v3/files", headers), [*messages, {"type": "http.disconnect"}])
 
 
-async def test_a_lost_client_is_no_crash(world: World, caplog: pytest.LogCaptureFixture) -> None:
+@IN_SESSION
+async def test_a_lost_client_is_no_crash(refusing: World, caplog: pytest.LogCaptureFixture) -> None:
     headers = {**FORM, "Authorization": "Bearer test", "Host": "127.0.0.1"}
-    await drive(world.app, scope_of("POST", "/v3/files", headers), [{"type": "http.disconnect"}])
+    await drive(refusing.app, scope_of("POST", "/v3/files", headers), [{"type": "http.disconnect"}])
     headers = {"Content-Type": "application/json", "Authorization": "Bearer test", "Host": "127.0.0.1"}
-    await drive(world.app, scope_of("POST", "/v3/images", headers), [{"type": "http.disconnect"}])
+    await drive(refusing.app, scope_of("POST", "/v3/images", headers), [{"type": "http.disconnect"}])
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
@@ -358,12 +359,13 @@ async def test_the_limit_in_force_is_told(world: World) -> None:
             assert reply.json()["meta"]["limit"] == used
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "abc", "1.0", "1e2", "%00", "%FF", "1;2", "٣", " 1", "9" * 30, "0x1"])
-async def test_numbers_of_the_query_are_strict(world: World, value: str) -> None:
+@IN_SESSION
+@pytest.mark.parametrize("value", ["0", "-1", "abc", "1.0", "1e2", "%00", "%FF", "1;2", "٣", " 1", "9" * 5000, "0x1"])
+async def test_numbers_of_the_query_are_strict(refusing: World, value: str) -> None:
     for name in ("limit", "offset"):
         if (name, value) == ("offset", "0"):
             continue
-        error_of(await world.client.get(f"/v3/files?{name}={value}"), 400, "validation_error", name)
+        error_of(await refusing.client.get(f"/v3/files?{name}={value}"), 400, "validation_error", name)
 
 
 async def test_expired_files_are_invisible_at_once(world: World) -> None:
@@ -405,12 +407,13 @@ async def test_metadata_link_and_delete(world: World) -> None:
     assert world.remains() == []
 
 
+@IN_SESSION
 @pytest.mark.parametrize(
     "name", ["file_unknown", "x", "file_%00", "%FF%FE", "%ED%A0%80", "..", "%20", "a" * 5000, "🫖"]
 )
-async def test_an_unknown_id_is_not_found(world: World, name: str) -> None:
+async def test_an_unknown_id_is_not_found(refusing: World, name: str) -> None:
     for method, path in (("GET", ""), ("GET", "/content"), ("DELETE", "")):
-        error_of(await world.client.request(method, f"/v3/files/{name}{path}"), 404, "not_found")
+        error_of(await refusing.client.request(method, f"/v3/files/{name}{path}"), 404, "not_found")
 
 
 async def test_projects_never_meet(world: World) -> None:
