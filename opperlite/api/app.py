@@ -20,7 +20,8 @@ from opperlite.api.calls import Call
 from opperlite.api.entrance import Entrance
 from opperlite.api.metrics import Metrics
 from opperlite.api.replies import error_reply
-from opperlite.api.routes import ROUTES, Key, Route, methods_of
+from opperlite.api.routes import ROUTES, methods_of
+from opperlite.api.routing import Key, Route
 from opperlite.config import Settings
 from opperlite.domain import errors
 from opperlite.domain.services import Services

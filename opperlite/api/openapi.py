@@ -24,7 +24,7 @@ from opperlite.domain.errors import (
 )
 
 if TYPE_CHECKING:
-    from opperlite.api.routes import Route
+    from opperlite.api.routing import Route
 
 _REF = "#/components/schemas/{name}"
 _INTRO = (

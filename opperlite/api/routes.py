@@ -3,64 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any, Literal
-
-from litestar.types import ASGIApp
-from msgspec import Struct
+from typing import Any
 
 from opperlite.api import audio, files, images, models, schemas, system, videos
-from opperlite.api.calls import Call
+from opperlite.api.openai.table import OPENAI_ROUTES
+from opperlite.api.routing import MAKE, ONCE, Query, Route, number, word
 from opperlite.domain import errors
-
-Key = Literal["required", "optional", "none", "elsewhere"]
-
-
-class Query(Struct, frozen=True):
-    """A query parameter: its JSON schema and what it means."""
-
-    name: str
-    schema: dict[str, Any]
-    description: str
-
-
-class Route(Struct, frozen=True):
-    """One operation.
-
-    `request` is a wire struct for JSON, or the schema of a multipart form; `reply` a wire struct, a media type for
-    other bodies, or None for none. `key` "elsewhere" asks for one unless the request comes from this machine. `own`
-    marks what is an addition of this server.
-    """
-
-    method: Literal["GET", "POST", "DELETE"]
-    path: str
-    handler: Callable[[Call], Awaitable[ASGIApp]]
-    tag: str
-    reply: type[Struct] | str | None = None
-    status: int = 200
-    key: Key = "required"
-    request: type[Struct] | dict[str, Any] | None = None
-    query: tuple[Query, ...] = ()
-    errors: tuple[type[errors.OpperliteError], ...] = ()
-    example: dict[str, Any] | None = None
-    also: dict[int, type[Struct]] = {}
-    own: bool = False
-    head: bool = False
-
-
-_BODY = (errors.InvalidJSON, errors.ValidationFailed, errors.UnsupportedContentType, errors.PayloadTooLarge)
-_ONCE = (errors.IdempotencyInProgress, errors.IdempotencyMismatch)
-_MAKE = (
-    *_BODY,
-    *_ONCE,
-    errors.ModelNotFound,
-    errors.ProviderRefused,
-    errors.FileNotFound,
-    errors.SourceUnusable,
-    errors.UnsupportedMedia,
-    errors.ProviderFailed,
-    errors.StorageFailed,
-)
 
 UPLOAD_FORM: dict[str, Any] = {
     "type": "object",
@@ -87,43 +35,29 @@ UPLOAD_FORM: dict[str, Any] = {
 }
 
 
-def _number(name: str, description: str, least: int, default: int, most: int | None = None) -> Query:
-    schema: dict[str, Any] = {"type": "integer", "minimum": least, "default": default}
-    if most is not None:
-        description += f" Above {most} it is taken as {most}."
-    return Query(name, schema, description)
-
-
-def _word(name: str, description: str, allowed: tuple[str, ...] = ()) -> Query:
-    schema: dict[str, Any] = {"type": "string"}
-    if allowed:
-        schema |= {"enum": list(allowed), "default": allowed[0]}
-    return Query(name, schema, description)
-
-
-_OFFSET = _number("offset", "How many to skip.", 0, 0)
-_FILE_PAGE = (_number("limit", "How many at most.", 1, files.DEFAULT_LIMIT, files.MAX_LIMIT), _OFFSET)
+_OFFSET = number("offset", "How many to skip.", 0, 0)
+_FILE_PAGE = (number("limit", "How many at most.", 1, files.DEFAULT_LIMIT, files.MAX_LIMIT), _OFFSET)
 _MODEL_FILTERS = (
-    _word("type", "Only models of this type; an unknown one gives an empty list."),
-    _word("provider", "Only models of this provider."),
-    _word("q", "Only models whose names or descriptions have these words."),
-    _word("capability", "Only models with all of these capabilities, joined by comma."),
-    _word("deprecated", '"true" lists retired models too.'),
-    _word("sort", "Sort key.", ("id", "type", "provider")),
-    _word("order", "Sort order.", ("asc", "desc")),
-    _number("limit", "How many at most.", 1, models.DEFAULT_LIMIT, models.MAX_LIMIT),
+    word("type", "Only models of this type; an unknown one gives an empty list."),
+    word("provider", "Only models of this provider."),
+    word("q", "Only models whose names or descriptions have these words."),
+    word("capability", "Only models with all of these capabilities, joined by comma."),
+    word("deprecated", '"true" lists retired models too.'),
+    word("sort", "Sort key.", ("id", "type", "provider")),
+    word("order", "Sort order.", ("asc", "desc")),
+    number("limit", "How many at most.", 1, models.DEFAULT_LIMIT, models.MAX_LIMIT),
     _OFFSET,
 )
 _ARTIFACT_PAGE = (
     Query("status", {"type": "string", "enum": ["processing", "completed", "failed"]}, "Only jobs that stand so."),
     Query("type", {"type": "string", "enum": ["image", "video"]}, "Only jobs that make this."),
     Query("before", {"type": "string"}, "Only jobs older than the one with this id."),
-    _number("limit", "How many at most.", 1, videos.DEFAULT_LIMIT, videos.MAX_LIMIT),
+    number("limit", "How many at most.", 1, videos.DEFAULT_LIMIT, videos.MAX_LIMIT),
 )
 _LINK = (
     Query("exp", {"type": "integer"}, "When the link ends, in Unix seconds."),
     Query("sig", {"type": "string"}, "The signature over file, end and disposition."),
-    _word("disposition", "How a browser should treat the bytes.", ("inline", "attachment")),
+    word("disposition", "How a browser should treat the bytes.", ("inline", "attachment")),
 )
 
 
@@ -155,7 +89,7 @@ ROUTES: tuple[Route, ...] = (
             errors.PayloadTooLarge,
             errors.QuotaExceeded,
             errors.StorageFailed,
-            *_ONCE,
+            *ONCE,
         ),
     ),
     Route(
@@ -184,7 +118,7 @@ ROUTES: tuple[Route, ...] = (
         "Images",
         schemas.ImageReply,
         request=schemas.ImageRequest,
-        errors=(*_MAKE, errors.TooManyRequests),
+        errors=(*MAKE, errors.TooManyRequests),
         also={202: schemas.Accepted},
         example={
             "model": "openai/gpt-image-1",
@@ -201,7 +135,7 @@ ROUTES: tuple[Route, ...] = (
         schemas.Accepted,
         status=202,
         request=schemas.VideoRequest,
-        errors=(*_MAKE, errors.TooManyRequests),
+        errors=(*MAKE, errors.TooManyRequests),
         example={
             "model": "openai/sora-2",
             "prompt": "a hot air balloon drifting over green hills at dawn",
@@ -243,7 +177,7 @@ ROUTES: tuple[Route, ...] = (
         "Audio",
         schemas.SpeechReply,
         request=schemas.SpeechRequest,
-        errors=_MAKE,
+        errors=MAKE,
         example={"model": "openai/tts-1", "input": "Hello from Opper.", "voice": "alloy"},
     ),
     Route(
@@ -253,7 +187,7 @@ ROUTES: tuple[Route, ...] = (
         "Audio",
         schemas.TranscriptionReply,
         request=schemas.TranscriptionRequest,
-        errors=(*_MAKE, errors.NotSupported),
+        errors=(*MAKE, errors.NotSupported),
         example={"model": "openai/whisper-1", "audio": "file_9f86d081884c7d659a2feaa0c55ad015"},
     ),
     _models("/v3/audio/models", "tts", "stt"),
@@ -303,6 +237,7 @@ ROUTES: tuple[Route, ...] = (
         own=True,
         head=True,
     ),
+    *OPENAI_ROUTES,
 )
 
 
@@ -310,6 +245,8 @@ def methods_of(path: str) -> list[str]:
     """The methods that a path takes, for the Allow header."""
     taken = {"OPTIONS"}
     for route in ROUTES:
-        if re.fullmatch(re.sub(r"{\w+:str}", "[^/]+", route.path), path.rstrip("/") or "/"):
+        if re.fullmatch(
+            re.sub(r"{\w+:path}", ".+", re.sub(r"{\w+:str}", "[^/]+", route.path)), path.rstrip("/") or "/"
+        ):
             taken |= {route.method, "HEAD"} if route.head else {route.method}
     return sorted(taken)
