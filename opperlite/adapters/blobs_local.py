@@ -258,6 +258,21 @@ class LocalBlobs:
             await self.work(lambda: self.local_path(sha256).unlink(missing_ok=True))
             return True
 
+    async def quarantine(self, sha256: str) -> str:
+        folder = self._blobs.parent / "quarantine"
+
+        def move() -> str:
+            folder.mkdir(exist_ok=True)
+            target = folder / sha256
+            while target.exists():  # the same name may be damaged again
+                target = folder / f"{sha256}.{secrets.token_hex(2)}"
+            self.local_path(sha256).replace(target)
+            _sync_folder(folder)
+            return str(target)
+
+        async with self._lock(sha256):
+            return await self.work(move)
+
     async def all(self) -> AsyncIterator[tuple[str, float]]:
         for first in await self.work(_names, self._blobs):
             for second in await self.work(_names, self._blobs / first):

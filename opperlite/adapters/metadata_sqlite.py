@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -111,10 +111,10 @@ MIGRATIONS: tuple[str, ...] = (
 )
 
 _ORGANISATION = "id, name, quota_bytes, quota_files, created_at"
-_FILE = "id, project_id, sha256, bytes, mime_type, filename, purpose, kind, created_at, expires_at"
+FILE = "id, project_id, sha256, bytes, mime_type, filename, purpose, kind, created_at, expires_at"
 _PROJECT = "id, organisation_id, name, upload_ttl, generated_ttl, created_at, retention, zero_data_retention"
 _KEY = "id, project_id, name, hash, hint, created_at, revoked_at, last_used_at"
-_JOB = (
+JOB = (
     "id, project_id, kind, model, provider, work_order, state, created_at, store, inputs, attempts, owner, "
     "lease_until, checkpoint, progress, file_id, mime_type, error, cancelled, warnings, finished_at"
 )
@@ -147,7 +147,7 @@ async def _connect(path: Path, *, busy_timeout: float = 10.0) -> Connection:
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring a database to the newest schema, one transaction a step; raises StorageFailed for a newer one."""
-    while (version := _version(connection)) != len(MIGRATIONS):
+    while (version := version_of(connection)) != len(MIGRATIONS):
         if version > len(MIGRATIONS):
             raise StorageFailed(
                 f"{path} was written by a newer opperlite (schema {version}; this one knows {len(MIGRATIONS)}): "
@@ -160,7 +160,7 @@ def _step(connection: sqlite3.Connection) -> None:
     """The next migration, unless another process has made it in the meantime."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        version = _version(connection)
+        version = version_of(connection)
         if version < len(MIGRATIONS):
             for statement in MIGRATIONS[version].split(";"):
                 connection.execute(statement)
@@ -172,7 +172,7 @@ def _step(connection: sqlite3.Connection) -> None:
         raise
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def version_of(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
@@ -338,10 +338,7 @@ class SqliteMetadata:
 
     async def ensure_project(self, organisation: Organisation, project: Project) -> Project:
         def work(connection: sqlite3.Connection) -> Project:
-            connection.execute(
-                f"INSERT OR IGNORE INTO organisations ({_ORGANISATION}) VALUES (?, ?, ?, ?, ?)",
-                msgspec.structs.astuple(organisation),
-            )
+            _ensure_organisation(connection, organisation)
             connection.execute(
                 f"INSERT OR IGNORE INTO projects ({_PROJECT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 msgspec.structs.astuple(project),
@@ -360,10 +357,7 @@ class SqliteMetadata:
 
     async def add_project(self, project: Project) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            _refuse_taken(connection, "projects", project.id, project.name, project.organisation_id)
-            connection.execute(
-                f"INSERT INTO projects ({_PROJECT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(project)
-            )
+            _insert_project(connection, project)
 
         await self._write(work)
 
@@ -422,6 +416,33 @@ class SqliteMetadata:
     async def touch_key(self, key_id: str, now: float) -> None:
         await self._write(lambda c: c.execute("UPDATE keys SET last_used_at = ? WHERE id = ?", (now, key_id)))
 
+    async def import_project(
+        self,
+        organisation: Organisation,
+        project: Project,
+        files: Iterable[File],
+        jobs: Iterable[Job],
+        transcripts: Iterable[tuple[str, Transcript]],
+        now: float,
+    ) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            _ensure_organisation(connection, organisation)
+            if _one(connection, "SELECT 1 FROM projects WHERE id = ?", project.id):
+                raise ValidationFailed(f"The project {project.id} exists here already", field="project")
+            _insert_project(connection, project)
+            for file in files:
+                if _one(connection, "SELECT 1 FROM files WHERE id = ?", file.id):
+                    raise ValidationFailed(f"The file {file.id} exists here already, in another project", field="files")
+                _insert_file(connection, file, now)
+            for job in jobs:
+                if _one(connection, "SELECT 1 FROM jobs WHERE id = ?", job.id):
+                    raise ValidationFailed(f"The job {job.id} exists here already, in another project", field="jobs")
+                _insert_job(connection, job)
+            for sha256, transcript in transcripts:
+                _insert_transcript(connection, sha256, transcript, now)
+
+        await self._write(work)
+
     # ------------------------------------------------------------------------------------------ files
 
     async def add_files(self, files: Sequence[File], now: float) -> None:
@@ -435,7 +456,7 @@ class SqliteMetadata:
         row = await self._read(
             lambda c: _one(
                 c,
-                f"SELECT {_FILE} FROM files WHERE id = ? AND project_id = ? AND expires_at > ? AND kind != 'temporary'",
+                f"SELECT {FILE} FROM files WHERE id = ? AND project_id = ? AND expires_at > ? AND kind != 'temporary'",
                 file_id,
                 project_id,
                 now,
@@ -445,7 +466,7 @@ class SqliteMetadata:
 
     async def linked_file(self, file_id: str, now: float) -> File | None:
         row = await self._read(
-            lambda c: _one(c, f"SELECT {_FILE} FROM files WHERE id = ? AND expires_at > ?", file_id, now)
+            lambda c: _one(c, f"SELECT {FILE} FROM files WHERE id = ? AND expires_at > ?", file_id, now)
         )
         return File(*row) if row else None
 
@@ -473,7 +494,7 @@ class SqliteMetadata:
                 beyond, place = f"AND seq {'>' if oldest_first else '<'} ?", [row[0]]
             rows = _all(
                 connection,
-                f"SELECT {_FILE} FROM files WHERE {mine} AND expires_at > ? {beyond} "
+                f"SELECT {FILE} FROM files WHERE {mine} AND expires_at > ? {beyond} "
                 f"ORDER BY seq {'ASC' if oldest_first else 'DESC'} LIMIT ? OFFSET ?",
                 *named,
                 now,
@@ -499,7 +520,7 @@ class SqliteMetadata:
             row = _one(
                 connection,
                 f"DELETE FROM files WHERE id = ? AND project_id = ? AND expires_at > ? AND kind != 'temporary' "
-                f"RETURNING {_FILE}",
+                f"RETURNING {FILE}",
                 file_id,
                 project_id,
                 now,
@@ -516,7 +537,7 @@ class SqliteMetadata:
             rows = _all(
                 connection,
                 f"DELETE FROM files WHERE seq IN (SELECT seq FROM files WHERE expires_at <= ? "
-                f"ORDER BY expires_at LIMIT ?) RETURNING {_FILE}",
+                f"ORDER BY expires_at LIMIT ?) RETURNING {FILE}",
                 now,
                 limit,
             )
@@ -556,8 +577,7 @@ class SqliteMetadata:
                 raise TooManyRequests(
                     f"This project already has {limit} jobs waiting or running; let some finish first", limit=limit
                 )
-            places = ", ".join("?" * 21)
-            connection.execute(f"INSERT INTO jobs ({_JOB}) VALUES ({places})", _job_row(job))
+            _insert_job(connection, job)
             connection.executemany(
                 "INSERT OR IGNORE INTO job_inputs (sha256, job_id) VALUES (?, ?)", [(sha, job.id) for sha in job.inputs]
             )
@@ -566,9 +586,9 @@ class SqliteMetadata:
 
     async def job(self, project_id: str, job_id: str) -> Job | None:
         row = await self._read(
-            lambda c: _one(c, f"SELECT {_JOB} FROM jobs WHERE id = ? AND project_id = ?", job_id, project_id)
+            lambda c: _one(c, f"SELECT {JOB} FROM jobs WHERE id = ? AND project_id = ?", job_id, project_id)
         )
-        return _job(row) if row else None
+        return job_of(row) if row else None
 
     async def jobs(
         self,
@@ -594,8 +614,8 @@ class SqliteMetadata:
             conditions.append(f"seq {beyond} (SELECT seq FROM jobs WHERE id = ? AND project_id = ?)")
             values += [before, project_id]
         order = "ASC" if oldest_first else "DESC"
-        statement = f"SELECT {_JOB} FROM jobs WHERE {' AND '.join(conditions)} ORDER BY seq {order} LIMIT ?"
-        return [_job(row) for row in await self._read(lambda c: _all(c, statement, *values, limit))]
+        statement = f"SELECT {JOB} FROM jobs WHERE {' AND '.join(conditions)} ORDER BY seq {order} LIMIT ?"
+        return [job_of(row) for row in await self._read(lambda c: _all(c, statement, *values, limit))]
 
     async def take_job(self, job_id: str, owner: str, now: float, lease_until: float, attempts: int) -> Job | None:
         def work(connection: sqlite3.Connection) -> Job | None:
@@ -611,13 +631,13 @@ class SqliteMetadata:
             row = _one(
                 connection,
                 f"UPDATE jobs SET state = 'running', owner = ?, lease_until = ?, attempts = attempts + 1 "
-                f"WHERE id = ? AND {free} RETURNING {_JOB}",
+                f"WHERE id = ? AND {free} RETURNING {JOB}",
                 owner,
                 lease_until,
                 job_id,
                 now,
             )
-            return _job(row) if row else None
+            return job_of(row) if row else None
 
         return await self._write(work)
 
@@ -672,8 +692,8 @@ class SqliteMetadata:
             )
             if changed.rowcount:
                 _job_ended(connection, job_id)
-            row = _one(connection, f"SELECT {_JOB} FROM jobs WHERE id = ? AND project_id = ?", job_id, project_id)
-            return _job(row) if row else None
+            row = _one(connection, f"SELECT {JOB} FROM jobs WHERE id = ? AND project_id = ?", job_id, project_id)
+            return job_of(row) if row else None
 
         return await self._write(work)
 
@@ -756,12 +776,7 @@ class SqliteMetadata:
     # ------------------------------------------------------------------------------------ transcripts
 
     async def save_transcript(self, sha256: str, transcript: Transcript, now: float) -> None:
-        body = msgspec.msgpack.encode(transcript)
-        await self._write(
-            lambda c: c.execute(
-                "INSERT OR REPLACE INTO transcripts (sha256, body, created_at) VALUES (?, ?, ?)", (sha256, body, now)
-            )
-        )
+        await self._write(lambda c: _insert_transcript(c, sha256, transcript, now))
 
     async def transcript(self, sha256: str) -> Transcript | None:
         row = await self._read(lambda c: _one(c, "SELECT body FROM transcripts WHERE sha256 = ?", sha256))
@@ -861,6 +876,32 @@ def _usage(connection: sqlite3.Connection, organisation_id: str, now: float) -> 
     return Usage(row[0] - gone_bytes, row[1] - gone_files, row[2], row[3])
 
 
+def _ensure_organisation(connection: sqlite3.Connection, organisation: Organisation) -> None:
+    connection.execute(
+        f"INSERT OR IGNORE INTO organisations ({_ORGANISATION}) VALUES (?, ?, ?, ?, ?)",
+        msgspec.structs.astuple(organisation),
+    )
+
+
+def _insert_project(connection: sqlite3.Connection, project: Project) -> None:
+    _refuse_taken(connection, "projects", project.id, project.name, project.organisation_id)
+    connection.execute(
+        f"INSERT INTO projects ({_PROJECT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(project)
+    )
+
+
+def _insert_job(connection: sqlite3.Connection, job: Job) -> None:
+    row = _job_row(job)
+    connection.execute(f"INSERT INTO jobs ({JOB}) VALUES ({', '.join('?' * len(row))})", row)
+
+
+def _insert_transcript(connection: sqlite3.Connection, sha256: str, transcript: Transcript, now: float) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO transcripts (sha256, body, created_at) VALUES (?, ?, ?)",
+        (sha256, msgspec.msgpack.encode(transcript), now),
+    )
+
+
 def _job_ended(connection: sqlite3.Connection, job_id: str) -> None:
     """What goes with a job's end, once: its inputs are no longer wanted, and one fewer is unfinished."""
     connection.execute("DELETE FROM job_inputs WHERE job_id = ?", (job_id,))
@@ -885,7 +926,7 @@ def _insert_file(connection: sqlite3.Connection, file: File, now: float) -> None
             )
         _count(connection, organisation_id, file, 1)
     connection.execute(
-        f"INSERT INTO files ({_FILE}, organisation_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO files ({FILE}, organisation_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*msgspec.structs.astuple(file), organisation_id),
     )
 
@@ -920,7 +961,7 @@ def _job_row(job: Job) -> tuple[object, ...]:
     return tuple(values.values())
 
 
-def _job(row: Any) -> Job:
+def job_of(row: Any) -> Job:
     values = dict(zip(Job.__struct_fields__, row, strict=True))
     values["store"] = bool(values["store"])
     values["cancelled"] = bool(values["cancelled"])
