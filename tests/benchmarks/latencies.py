@@ -104,9 +104,10 @@ def _image(server: Server, ended: threading.Event) -> None:
 def _video(server: Server, ended: threading.Event) -> None:
     status, body = _asked(server, "POST", "/v3/videos", json.dumps(VIDEO))
     assert status == 202, body
-    path = f"/v3/artifacts/{json.loads(body)['id']}/status"
-    while json.loads(_asked(server, "GET", path)[1])["status"] == "processing" and not ended.is_set():
-        time.sleep(0.25)
+    path = f"/v3/artifacts/{json.loads(body)['id']}"
+    while json.loads(_asked(server, "GET", f"{path}/status")[1])["status"] == "processing":
+        if ended.wait(0.25):
+            _asked(server, "POST", f"{path}/cancel")
 
 
 def _asked(server: Server, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:

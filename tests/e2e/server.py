@@ -62,6 +62,8 @@ class Server:
             lines.append(line)
             if line.startswith("Ctrl-C"):
                 return "".join(lines)
+        self.process.stdout.close()
+        self.session.close()
         raise AssertionError(f"the server ended with {self.process.wait()} before it was ready:\n{self.log}")
 
     @property

@@ -1,6 +1,5 @@
 """`opperlite serve` as a real process: its start, its banner, its keys and its end."""
 
-import io
 import json
 import re
 import shlex
@@ -9,26 +8,23 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-import wave as wavfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import requests
 
+from tests.e2e import multipart
+from tests.e2e.decoding import frames
+from tests.e2e.media import sine_wave
+from tests.e2e.processes import children, running, wait_until
 from tests.e2e.server import PATIENCE, PROGRAM, command, environment, serving
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 
-
-def wave() -> bytes:
-    """A tenth of a second of silence as a WAV file."""
-    held = io.BytesIO()
-    with wavfile.open(held, "wb") as file:
-        file.setparams((1, 2, 8000, 0, "NONE", ""))
-        file.writeframes(bytes(1600))
-    return held.getvalue()
+VIDEO = {"model": "local/video", "prompt": "waves", "parameters": {"duration": 3, "size": "640x360"}}
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -85,16 +81,9 @@ def test_a_signal_during_the_start_ends_with_0(tmp_path: Path) -> None:
 def test_a_request_in_flight_is_finished(tmp_path: Path) -> None:
     """An upload whose second half comes after the signal is answered, and nothing new is let in."""
     with serving(tmp_path) as server:
-        boundary = "x" * 20
-        body = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'.encode()
-            + wave()
-            + f"\r\n--{boundary}--\r\n".encode()
-        )
-        head = (
-            f"POST /v3/files HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: Bearer k\r\n"
-            f"Content-Type: multipart/form-data; boundary={boundary}\r\nContent-Length: {len(body)}\r\n\r\n"
-        ).encode()
+        before, after = multipart.part("a.wav")
+        body = before + sine_wave() + after
+        head = multipart.request(server.port, "k", len(body))
         with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as client:
             client.sendall(head + body[:500])
             time.sleep(0.3)
@@ -106,6 +95,44 @@ def test_a_request_in_flight_is_finished(tmp_path: Path) -> None:
             reply = b"".join(iter(lambda: client.recv(65536), b""))
         assert reply.startswith(b"HTTP/1.1 200"), reply
         assert server.process.wait(PATIENCE) == 0
+
+
+def test_an_image_in_the_making_is_answered(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        replies: list[requests.Response] = []
+        body = {"model": "local/image", "prompt": "a harbour", "size": "2048x2048", "store": False}
+        asking = threading.Thread(target=lambda: replies.append(server.post("/v3/images", body)))
+        asking.start()
+        assert wait_until(lambda: bool(children(server.pid)), every=0.005)
+        code, _ = server.end()
+        asking.join()
+        assert replies[0].status_code == 200
+        assert code == 0
+
+
+def test_a_job_that_runs_is_finished_and_one_that_waits_is_kept(tmp_path: Path) -> None:
+    with serving(tmp_path, "--jobs", "1") as server:
+        jobs = [server.submit(VIDEO)["id"] for _ in range(2)]
+        assert wait_until(lambda: server.get(f"/v3/artifacts/{jobs[0]}/status").json()["progress"] > 0, every=0.01)
+        workers = children(server.pid)
+        assert server.end()[0] == 0
+        assert not any(map(running, workers))
+    with serving(tmp_path, "--jobs", "1") as server:
+        assert server.get(f"/v3/artifacts/{jobs[0]}/status").json()["status"] == "completed"
+        status = server.ended_job(f"/v3/artifacts/{jobs[1]}/status")
+        assert frames(server.download(status["url"])).count == 72
+
+
+def test_a_stop_without_patience_puts_a_job_back_and_does_not_fail_it(tmp_path: Path) -> None:
+    with serving(tmp_path, "--shutdown-grace", "0s") as server:
+        path = f"/v3/artifacts/{server.submit(VIDEO | {'parameters': {'duration': 6}})['id']}/status"
+        assert wait_until(lambda: server.get(path).json()["progress"] > 0, every=0.01)
+        began = time.monotonic()
+        assert server.end()[0] == 0
+        assert time.monotonic() - began < 5
+    with serving(tmp_path, "--job-attempts", "1") as server:  # being put back is no attempt
+        assert server.get(path).json()["status"] == "processing"
+        assert server.ended_job(path)["status"] == "completed"
 
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path: Path) -> None:
@@ -120,20 +147,6 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path: Path) -> None:
         assert server.process.poll() is None
         code, _ = server.end(signal.SIGINT)
         assert code == 130
-
-
-def test_a_job_that_a_stop_interrupts_goes_on_at_the_next_start(tmp_path: Path) -> None:
-    wanted = {"model": "openai/sora-2", "prompt": "the sea", "parameters": {"seconds": "4", "size": "1280x720"}}
-    with serving(tmp_path, "--shutdown-grace", "0s") as server:
-        reply = requests.post(f"{server.url}/v3/videos", json=wanted, headers=bearer("k"), timeout=PATIENCE)
-        job = reply.json()["id"]
-        assert server.end()[0] == 0
-    with serving(tmp_path, key="k") as server:
-        path = f"/v3/artifacts/{job}/status"
-        assert server.get(path).json()["status"] == "processing"
-        status = server.ended_job(path)
-        assert status["status"] == "completed", status
-        assert server.end()[0] == 0
 
 
 # ------------------------------------------------------------------------------------------------- refusals
@@ -166,6 +179,24 @@ def test_a_taken_port_is_told_with_the_server_that_has_it(tmp_path: Path) -> Non
         if sys.platform == "linux":
             assert f"Process {server.process.pid} has it: " in result.stderr
         assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_other_machines_need_keys(host: str, tmp_path: Path) -> None:
+    refused = command(tmp_path, "serve", "--port", "0", "--host", host)
+    assert refused.returncode == 2
+    assert "--auth keys" in refused.stderr
+    assert "--open-to-network" in refused.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_address_of_the_network_is_served_with_keys_or_when_opened(tmp_path: Path) -> None:
+    with serving(tmp_path, "--host", "0.0.0.0", "--auth", "keys") as server:
+        assert server.get("/v3/files").status_code == 401
+        assert server.get("/v3/files", key=server.told("Key").split()[0]).status_code == 200
+        server.end()
+    with serving(tmp_path, "--host", "0.0.0.0", "--open-to-network") as server:
+        assert server.get("/v3/files").status_code == 200
 
 
 # ---------------------------------------------------------------------------------------------------- keys
