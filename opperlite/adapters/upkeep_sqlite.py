@@ -244,6 +244,5 @@ def _require_schema(connection: sqlite3.Connection, path: Path) -> None:
         remedy = "start the server once, which brings it up to date" if older else "use that version"
         raise StorageFailed(
             f"{path} was written by {'an older' if older else 'a newer'} opperlite (schema {version}; this one knows "
-            f"{len(MIGRATIONS)}): "
-            + ("start the server once, which brings it up to date" if older else "use that version")
+            f"{len(MIGRATIONS)}): {remedy}"
         )
