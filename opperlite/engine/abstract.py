@@ -34,10 +34,9 @@ def compose_abstract(stage: Stage) -> None:
         stage.width, stage.height, [(0.0, colours[0]), (0.6, mix(colours[0], colours[1], 0.7)), (1.0, colours[1])]
     )
     for number in range(3):
-        glow = terrain.radial(int(stage.unit * stream.uniform(0.9, 1.6)), colours[2 + number % 3], 170)
-        plate.paste(
-            glow, (stream.below(stage.width) - glow.width // 2, stream.below(stage.height) - glow.height // 2), glow
-        )
+        extent = int(stage.unit * stream.uniform(0.9, 1.6))
+        middle = (stream.below(stage.width), stream.below(stage.height))
+        terrain.shine(plate, middle, extent, colours[2 + number % 3], 170)
     stage.layers.append(Plate(plate))
     shapes = (_circle, _arc, _bars, _triangle, _dots, _wave)
     for number in range(11):

@@ -110,9 +110,11 @@ def _grained(picture: Pixels, seed: int) -> None:
     height, width = picture.shape[:2]
     tile = white(fingerprint(seed, "grain"), min(height, 256), min(width, 256))
     step = ((tile >> 6) & 1).astype(np.uint8) * 2
-    full = np.tile(step, (-(-height // tile.shape[0]), -(-width // tile.shape[1])))[:height, :width, None]
+    band = np.repeat(np.tile(step, (1, -(-width // tile.shape[1])))[:, :width, None], 3, axis=2)
     np.minimum(picture, 253, out=picture)
-    picture += full
+    for top in range(0, height, len(band)):
+        rows = picture[top : top + len(band)]
+        rows += band[: len(rows)]
 
 
 def _whole(

@@ -566,13 +566,11 @@ def _planet(stage: Stage) -> None:
     )
     mask = Image.new("L", ball.size)
     raster.fill(mask, [ellipse(extent / 2, extent / 2, radius, radius, 120)], (255,))
-    night = terrain.radial(int(extent * 2.2), (4, 4, 14), 0)
     shade = Image.radial_gradient("L").point([min(235, max(0, (value - 96) * 3)) for value in range(256)])
     shade = shade.resize((int(extent * 1.7), int(extent * 1.7)))
     ball.paste((4, 4, 16, 255), (-int(extent * 0.5), -int(extent * 0.55)), shade)
     ball.putalpha(mask)
     stage.layers.append(Sprite([ball], x - extent / 2, y - extent / 2, 0.2))
-    del night
 
 
 def _moonscape(stage: Stage) -> None:
@@ -645,8 +643,8 @@ def _room(stage: Stage) -> None:
     tone = lit(wall, dim)
     plate = terrain.column(stage.width, stage.height, [(0.0, scale(tone, 0.86)), (0.6, tone), (1.0, scale(tone, 0.8))])
     _window(stage, plate)
-    glow = terrain.radial(int(stage.unit * 1.6), mix(light.sun, (255, 240, 210), 0.5), 70)
-    plate.paste(glow, (round(stage.width * 0.5) - glow.width // 2, round(stage.height * 0.45) - glow.height // 2), glow)
+    middle = (round(stage.width * 0.5), round(stage.height * 0.45))
+    terrain.shine(plate, middle, int(stage.unit * 1.6), mix(light.sun, (255, 240, 210), 0.5), 70)
     stage.layers.append(Plate(plate))
     wood = lit(stream.choice(((150, 98, 60), (124, 82, 56), (178, 128, 84))), dim)
     rows = stage.height - stage.horizon
@@ -701,8 +699,8 @@ def _studio(stage: Stage) -> None:
         stage.height,
         [(0.0, scale(wish, 0.93)), (0.62, wish), (0.8, mix(wish, (255, 255, 255), 0.25)), (1.0, scale(wish, 0.88))],
     )
-    glow = terrain.radial(int(stage.unit * 1.5), (255, 255, 255), 120)
-    plate.paste(glow, ((stage.width - glow.width) // 2, round(stage.height * 0.42) - glow.height // 2), glow)
+    middle = (stage.width // 2, round(stage.height * 0.42))
+    terrain.shine(plate, middle, int(stage.unit * 1.5), (255, 255, 255), 120)
     stage.layers.append(Plate(plate))
 
 

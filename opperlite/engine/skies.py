@@ -11,7 +11,7 @@ from opperlite.engine.light import lit, mix, scale
 from opperlite.engine.noise import Stream, profile, smooth
 from opperlite.engine.stage import Stage
 from opperlite.engine.symbols import Colour, ellipse
-from opperlite.engine.terrain import column, radial
+from opperlite.engine.terrain import column, radial, shine
 
 
 def sky(stage: Stage) -> None:
@@ -64,10 +64,8 @@ def disc(plate: Image.Image, stage: Stage) -> None:
     light = stage.light
     x, y = sun_place(stage)
     radius = stage.unit * (0.062 if light.sun_height < 0.5 else 0.045)
-    glow = radial(int(stage.unit * 1.5), mix(light.sun, light.low, 0.15), 150 if not light.night else 80, 2.2)
-    plate.paste(glow, (x - glow.width // 2, y - glow.height // 2), glow)
-    halo = radial(int(radius * 5), light.sun, 190 if not light.night else 120, 1.6)
-    plate.paste(halo, (x - halo.width // 2, y - halo.height // 2), halo)
+    shine(plate, (x, y), int(stage.unit * 1.5), mix(light.sun, light.low, 0.15), 80 if light.night else 150, 2.2)
+    shine(plate, (x, y), int(radius * 5), light.sun, 120 if light.night else 190, 1.6)
     raster.fill(plate, [ellipse(x, y, radius, radius, 96)], mix(light.sun, (255, 255, 255), 0.35))
     if light.night:
         for dx, dy, part in ((-0.35, -0.2, 0.22), (0.3, 0.25, 0.28), (0.15, -0.45, 0.14), (-0.3, 0.42, 0.16)):

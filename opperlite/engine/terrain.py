@@ -271,13 +271,25 @@ def mixf(first: float, second: float, part: float) -> float:
 
 def radial(diameter: int, colour: Colour, strength: int, power: float = 2.0) -> Image.Image:
     """A glow: RGBA of a colour that fades from `strength` in the middle to nothing at the rim."""
-    table = [round(strength * (max(0.0, 1.0 - i / 180.0)) ** power) for i in range(256)]
-    mask = (
-        Image.radial_gradient("L").point(table).resize((max(2, diameter), max(2, diameter)), Image.Resampling.BILINEAR)
-    )
+    mask = _glow(diameter, strength, power)
     image = Image.new("RGBA", mask.size, (*colour, 0))
     image.putalpha(mask)
     return image
+
+
+def shine(
+    plate: Image.Image, middle: tuple[int, int], diameter: int, colour: Colour, strength: int, power: float = 2.0
+) -> None:
+    """Lay a glow onto an RGB picture."""
+    mask = _glow(diameter, strength, power)
+    plate.paste(colour, (middle[0] - mask.width // 2, middle[1] - mask.height // 2), mask)
+
+
+def _glow(diameter: int, strength: int, power: float) -> Image.Image:
+    # Pillow's radial gradient reaches 181 at the middle of the sides.
+    table = [round(strength * max(0.0, 1.0 - i / 180.0) ** power) for i in range(256)]
+    extent = max(2, diameter)
+    return Image.radial_gradient("L").point(table).resize((extent, extent), Image.Resampling.BILINEAR)
 
 
 def blob(width: int, height: int, colour: Colour, strength: int) -> Image.Image:
