@@ -48,14 +48,14 @@ def _frame_pitches(frames: NDArray[np.float32], rate: int) -> NDArray[np.float32
 
 _MEL_BANDS = 24
 _COEFFICIENTS = 13
-_PITCH_SPREAD = 0.07
+_PITCH_SPREAD = 0.035
 """Octaves by which the median pitch of one voice differs from turn to turn (standard deviation, measured)."""
 
-_CEPSTRUM_SPREAD = np.array([0.8, 0.5, 0.4, 0.45, 0.3, 0.25, 0.2, 0.2, 0.14, 0.14, 0.12, 0.1], np.float32)
-"""The same for the mean cepstral coefficients; vowels of a short turn move the first ones most."""
+_CEPSTRUM_SPREAD = np.array([0.95, 0.6, 0.5, 0.55, 0.35, 0.3, 0.24, 0.24, 0.17, 0.17, 0.14, 0.12], np.float32)
+"""The same for the mean cepstral coefficients, widened because the vowels of a turn move them together."""
 
-THRESHOLD = 3.0
-"""Distance above which two groups of turns are two voices, in the units of `signature`."""
+THRESHOLD = 4.0
+"""Distance above which two groups of turns are two voices, in the units of `signature`; best on 14 voices."""
 
 _SHORTEST = 0.35
 """Seconds of sound below which a turn is too short to know its voice by."""
@@ -94,7 +94,7 @@ def signature(samples: Samples, rate: int) -> Signature | None:
     basis = np.cos(np.pi * order * (np.arange(_MEL_BANDS) + 0.5) / _MEL_BANDS) / _MEL_BANDS
     cepstrum = basis @ bands
     pitch = np.log2(np.median(found) / 100.0) / _PITCH_SPREAD
-    return np.concatenate(([pitch], 2 * cepstrum / _CEPSTRUM_SPREAD * 0.6)).astype(np.float32)
+    return np.concatenate(([pitch], cepstrum / _CEPSTRUM_SPREAD)).astype(np.float32)
 
 
 def cluster(vectors: NDArray[np.float32], threshold: float = THRESHOLD) -> list[int]:

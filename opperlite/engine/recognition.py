@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -79,21 +80,22 @@ def transcribe(
     """
     ears = _prompted_ears(prompt) if prompt else _Ears(_decoder(), {}, {})
     meter = _Meter(path, progress)
-    segments: list[Segment] = []
-    words: list[Word] = []
+    turns: list[tuple[Word, ...]] = []
     signatures: list[diarization.Signature | None] = []
     for stretch in _stretches(meter):
         heard = ears.recognize(stretch)
-        for turn in _turns(heard) if diarize else (heard,):
-            if turn:
-                segments.append(Segment(turn[0].start, turn[-1].end, _sentence(turn)))
-                words.extend(turn)
-                signatures.append(_signature(stretch, turn) if diarize else None)
-    if diarize:
-        segments = _attributed(segments, diarization.speakers(signatures))
+        for turn in _turns(heard) if diarize else filter(None, (heard,)):
+            turns.append(turn)
+            signatures.append(_signature(stretch, turn) if diarize else None)
+    segments = _attributed(turns, diarization.speakers(signatures)) if diarize else map(_segment, turns)
+    return _transcript(tuple(segments), turns, languages.normalize(language) or language or LANGUAGE, meter.seconds)
+
+
+def _transcript(
+    segments: tuple[Segment, ...], turns: Sequence[tuple[Word, ...]], language: str, seconds: float
+) -> Transcript:
     text = " ".join(segment.text for segment in segments)
-    code = languages.normalize(language) or language or LANGUAGE
-    return Transcript(text, code, round(meter.seconds, 3), tuple(segments), tuple(words))
+    return Transcript(text, language, round(seconds, 3), segments, tuple(chain.from_iterable(turns)))
 
 
 class _Meter:
@@ -150,7 +152,8 @@ def _endpointer_frames(blocks: _Meter, size: int) -> Iterator[tuple[bytes, bool]
         for at in range(0, whole, size):
             yield rest[at : at + size], False
         rest = rest[whole:]
-    yield rest, True
+    # The endpointer fails on an empty frame.
+    yield rest or bytes(2), True
 
 
 def _quietest(samples: NDArray[np.int16]) -> int:
@@ -168,9 +171,19 @@ def _decoder() -> Any:
 
 
 def _new_decoder() -> Any:
-    # Batch normalization looks at one stretch alone, so that what came before cannot change the result.
     # One pass over at most 3,000 states costs a third less than two over 30,000 and errs no more (measured).
-    return pocketsphinx.Decoder(samprate=RATE, loglevel="FATAL", cmn="batch", maxhmmpf=3000, fwdflat=False)
+    decoder = pocketsphinx.Decoder(samprate=RATE, loglevel="FATAL", cmn="batch", maxhmmpf=3000, fwdflat=False)
+    # The first decoding differs from all later ones; it is spent on silence.
+    _decode(decoder, np.zeros(RATE // 2, np.int16))
+    return decoder
+
+
+def _decode(decoder: Any, samples: NDArray[np.int16]) -> None:
+    """Decode a whole stretch, independently of what the decoder heard before."""
+    decoder.reinit_feat()
+    decoder.start_utt()
+    decoder.process_raw(samples.tobytes(), full_utt=True)
+    decoder.end_utt()
 
 
 _LOW_WARPS, _HIGH_WARPS = (1.0, 0.95, 1.06), (1.14, 1.06, 1.23)
@@ -179,7 +192,7 @@ _LOW_WARPS, _HIGH_WARPS = (1.0, 0.95, 1.06), (1.14, 1.06, 1.23)
 _HIGH_PITCH = 150.0
 """Hz from which on a voice is high: between the means of men and women."""
 
-_ENOUGH = 4.0
+_ENOUGH = 3.0
 """Seconds of a voice that decide its factor."""
 
 
@@ -222,10 +235,7 @@ class _Ears:
         return total / frames if frames else -math.inf
 
     def _decode(self, sound: Samples, warp: float) -> None:
-        data = audio.pcm16(audio.resample(sound, RATE, round(RATE * warp))).tobytes()
-        self.decoder.start_utt()
-        self.decoder.process_raw(data, full_utt=True)
-        self.decoder.end_utt()
+        _decode(self.decoder, audio.pcm16(audio.resample(sound, RATE, round(RATE * warp))))
 
     def _words(self, start: float, frame: float) -> Iterator[Word]:
         """Yield the decoder's words without its marks of silence and noise."""
@@ -252,6 +262,10 @@ _SLOWEST = 1.6
 """Words per second under which a stretch may be music; people reach three between their pauses."""
 
 
+_FEWEST = 0.8
+"""Words per second under which a stretch is no speech, whatever its pitch."""
+
+
 def _held(pitches: NDArray[np.float32]) -> float:
     """Return the share of voiced frames whose pitch is that of the frame before; 0 when there are few."""
     if len(pitches) < 50:
@@ -263,16 +277,24 @@ def _plausible(words: int, seconds: float, pitches: NDArray[np.float32]) -> bool
     """Tell speech from music: music gives the decoder few words, at pitches that are held or spread wide."""
     if words >= _SLOWEST * seconds:
         return True
+    if words < _FEWEST * seconds:
+        return False
     melodious = len(pitches) < 10 or float((12 * np.log2(pitches)).std()) > _WIDE
-    return words > 0 and not melodious and _held(pitches) < 0.6
+    return not melodious and _held(pitches) < 0.6
 
 
 _TURN_PAUSE = 0.18
 """Seconds between words at which a new speaker may begin."""
 
 
+_PAUSE = 0.5
+"""Seconds of silence that end a speaker's segment."""
+
+
 def _turns(words: tuple[Word, ...]) -> Iterator[tuple[Word, ...]]:
     """Split words at pauses long enough for another speaker to begin."""
+    if not words:
+        return
     start = 0
     for index in range(1, len(words)):
         if words[index].start - words[index - 1].end >= _TURN_PAUSE:
@@ -286,9 +308,21 @@ def _signature(stretch: _Stretch, turn: tuple[Word, ...]) -> diarization.Signatu
     return diarization.signature(stretch.samples[first:last].astype(np.float32) / np.float32(32768), RATE)
 
 
-def _attributed(segments: list[Segment], labels: list[str]) -> list[Segment]:
-    """Return segments with their speakers; neighbours of one speaker without a pause between are one segment."""
-    return [replace(segment, speaker=label) for segment, label in zip(segments, labels, strict=True)]
+def _attributed(turns: Sequence[tuple[Word, ...]], labels: Sequence[str]) -> Iterator[Segment]:
+    """Yield a segment for each run of turns that one speaker takes without a longer pause."""
+    run: tuple[Word, ...] = ()
+    speaker = ""
+    for turn, label in zip(turns, labels, strict=True):
+        if run and (label != speaker or turn[0].start - run[-1].end > _PAUSE):
+            yield _segment(run, speaker)
+            run = ()
+        run, speaker = run + turn, label
+    if run:
+        yield _segment(run, speaker)
+
+
+def _segment(words: tuple[Word, ...], speaker: str | None = None) -> Segment:
+    return Segment(words[0].start, words[-1].end, _sentence(words), speaker)
 
 
 def _cased(word: str) -> str:
