@@ -113,18 +113,20 @@ async def _caller(request: Request[Any, Any, Any], services: Services, key: Key)
 def _told(request: Request[Any, Any, Any], error: errors.OpperliteError) -> ASGIApp:
     if isinstance(error, errors.ProviderFailed | errors.StorageFailed):
         log.error("%s %s: %s\n%s", request.method, request.url.path, error.message, error.details.get("trace") or "")
-    return error_reply(error)
+    return error_reply(error, request.scope["path"])
 
 
 def _refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """What Litestar itself refuses: unknown routes and methods."""
     if error.status_code == 404:
-        return _response(errors.NotFound(f"No route {request.scope['path'][:200]!r}; GET /docs lists them"))
+        return _response(request, errors.NotFound(f"No route {request.scope['path'][:200]!r}; GET /docs lists them"))
     if error.status_code == 405:
         allow = ", ".join(methods_of(request.scope["path"]))
-        return _response(errors.MethodNotAllowed(f"{request.method} is not taken here; {allow} is"), {"Allow": allow})
+        return _response(
+            request, errors.MethodNotAllowed(f"{request.method} is not taken here; {allow} is"), {"Allow": allow}
+        )
     if error.status_code < 500:
-        return _response(errors.ValidationFailed(error.detail))
+        return _response(request, errors.ValidationFailed(error.detail))
     return _crashed(request, error)
 
 
@@ -132,11 +134,13 @@ def _crashed(request: Request[Any, Any, Any], error: Exception) -> Response[byte
     """A defect of ours: logged with its traceback, answered without."""
     request_id = request.scope.get("state", {}).get("request_id")
     log.error("request %s crashed", request_id, exc_info=error)
-    return _response(errors.InternalError(request_id=request_id))
+    return _response(request, errors.InternalError(request_id=request_id))
 
 
-def _response(error: errors.OpperliteError, headers: Mapping[str, str] | None = None) -> Response[bytes]:
-    reply = error_reply(error)
+def _response(
+    request: Request[Any, Any, Any], error: errors.OpperliteError, headers: Mapping[str, str] | None = None
+) -> Response[bytes]:
+    reply = error_reply(error, request.scope["path"])
     return Response(
         reply.body,
         status_code=reply.status,

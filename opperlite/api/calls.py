@@ -220,7 +220,7 @@ def decode(body: bytes, kind: type[S]) -> S:
     try:
         value = msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise _validation(error, kind) from None
+        raise validation(error, kind) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidJSON(f"The request body is not valid JSON: {error}", field="body") from None
     except RecursionError:
@@ -245,7 +245,7 @@ def _check_bounds(value: object, place: str, depth: int = 0) -> None:
             _check_bounds(member, f"{place}[{index}]", depth + 1)
 
 
-def _validation(error: msgspec.ValidationError, kind: type[Struct]) -> ValidationFailed:
+def validation(error: msgspec.ValidationError, kind: type[Struct]) -> ValidationFailed:
     """The decoder's message with its field and what that field allows."""
     text = str(error)
     place = _PLACE.search(text)

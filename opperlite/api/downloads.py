@@ -74,7 +74,7 @@ class Download:
             fresh = self._unchanged(asked.get("if-range"), tag)
             part = wanted_range(asked.get("range"), size) if fresh and method_of(scope) == "GET" else None
         except RangeNotSatisfiable as error:
-            reply = error_reply(error)
+            reply = error_reply(error, scope["path"])
             reply.headers = {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"}
             await reply(scope, receive, send)
             return
@@ -90,7 +90,7 @@ class Download:
         try:  # before the head is sent: bytes that are lost are an error, not a broken 200
             piece = await anext(pieces, b"")
         except NotFound as error:
-            await error_reply(error)(scope, receive, send)
+            await error_reply(error, scope["path"])(scope, receive, send)
             return
         await self._start(send, 206 if part else 200, f'"{self._file.sha256}"', part)
         # uvicorn drops what is sent to a client that went away; a large file is then read no further

@@ -58,7 +58,7 @@ class Entrance:
     async def _answer(self, scope: Scope, receive: Receive, tagged: Send) -> None:
         if not self._addresses.known(scope):
             error = Forbidden("This Host is not answered here; allow it with --allow-host")
-            await error_reply(error)(scope, receive, tagged)
+            await error_reply(error, scope["path"])(scope, receive, tagged)
         elif method_of(scope) == "OPTIONS" and not _is_preflight(scope) and len(taken := methods_of(scope["path"])) > 1:
             await Reply(204, headers={"Allow": ", ".join(taken)})(scope, receive, tagged)
         else:

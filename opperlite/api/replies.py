@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import msgspec
 from litestar.types import HTTPScope, Receive, Scope, Send
 
-from opperlite.api.errors import body_of, headers_of, status_of
+from opperlite.api import errors
+from opperlite.api.openai import errors as openai
 from opperlite.domain.errors import OpperliteError
 from opperlite.domain.types import Reply as KeptReply
 
 JSON = "application/json"
+EVENTS = "text/event-stream; charset=utf-8"
 _encoder = msgspec.json.Encoder()
 
 
@@ -54,9 +56,36 @@ def json_reply(value: object, status: int = 200, headers: Mapping[str, str] | No
     return Reply(status, _encoder.encode(value), JSON, headers)
 
 
-def error_reply(error: OpperliteError) -> Reply:
-    """An error in its envelope."""
-    return Reply(status_of(error), body_of(error), JSON, headers_of(error))
+class Events(Reply):
+    """A reply of server-sent events, each sent by itself."""
+
+    __slots__ = ("_events",)
+
+    def __init__(self, events: Sequence[bytes], headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(200, b"".join(events), EVENTS, {"Cache-Control": "no-store", **(headers or {})})
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {"Content-Type": EVENTS, **(self.headers or {})}
+        encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": 200, "headers": encoded})
+        for event in self._events:
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def event(value: object, name: str | None = None) -> bytes:
+    """One server-sent event with a struct as its data."""
+    head = b"" if name is None else b"event: " + name.encode() + b"\n"
+    return head + b"data: " + _encoder.encode(value) + b"\n\n"
+
+
+def error_reply(error: OpperliteError, path: str = "") -> Reply:
+    """An error in the envelope of what is answered at a path."""
+    headers = errors.headers_of(error)
+    if openai.speaks_openai(path):
+        return Reply(openai.status_of(error), openai.body_of(error), JSON, headers | openai.headers_of(error))
+    return Reply(errors.status_of(error), errors.body_of(error), JSON, headers)
 
 
 def replayed(reply: KeptReply) -> Reply:
