@@ -9,7 +9,7 @@ import math
 import re
 import tomllib
 from collections.abc import Collection, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ from opperlite.engine.video_writer import SOUND_RATE
 _LOOP_SECONDS: Final = 4
 _EDGE_SECONDS: Final = 0.25
 _LEVEL: Final = 0.06  # RMS of a whole ambience: -24 dB of full scale
-_LONGEST_EVENT: Final = 6 * SOUND_RATE
+LONGEST_EVENT: Final = 6 * SOUND_RATE
 
 
 class Ambience:
@@ -51,7 +51,7 @@ class Ambience:
             swell = _swell(texture, at / SOUND_RATE, index) * self._level
             out += loop[at % len(loop)] * swell[:, None].astype(np.float32)
         for begin, name, seed in self._events:
-            if begin < start + count and begin + _LONGEST_EVENT > start:
+            if begin < start + count and begin + LONGEST_EVENT > start:
                 _add(out, start, begin, _sounded(name, seed))
         return out * _edges(at, self.samples)[:, None]
 
@@ -116,6 +116,7 @@ def _schedule(name: str, seed: int, seconds: float) -> list[tuple[int, str, int]
     return events
 
 
+@lru_cache(maxsize=4)  # the long ones reach over several blocks
 def _sounded(name: str, seed: int) -> Sound:
     draw = np.random.Generator(np.random.PCG64(seed * 977 + len(name)))
     event = EVENTS[name]

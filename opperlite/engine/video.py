@@ -17,10 +17,10 @@ from opperlite.engine import clips, first_frame, masks, picture, pixels, scene
 from opperlite.engine.pipeline import Progress, ahead, bound_heap
 from opperlite.engine.references import References
 from opperlite.engine.soundtrack import Soundtrack
-from opperlite.engine.video_reader import MAX_PIXELS, MAX_SECONDS, VideoInfo, VideoReader, sound
+from opperlite.engine.video_reader import MAX_PIXELS, MAX_SECONDS, SoundOnly, VideoInfo, VideoReader, sound
 from opperlite.engine.video_writer import SOUND_RATE, ColorConverter, Picture, Samples, VideoWriter
 
-__all__ = ["VideoInfo", "edit", "extend", "generate", "probe", "spritesheet", "thumbnail"]
+__all__ = ["SoundOnly", "VideoInfo", "edit", "extend", "generate", "probe", "spritesheet", "thumbnail"]
 
 _MIN_FPS: Final = 1
 _MAX_FPS: Final = 120
@@ -35,8 +35,8 @@ bound_heap()
 def probe(path: Path, *, max_duration: float = MAX_SECONDS, max_pixels: int = MAX_PIXELS) -> VideoInfo:
     """Measure a video file.
 
-    BadMedia when it cannot be decoded, holds no frame or sound only, is encrypted, or is beyond the bounds: seconds
-    of the whole, pixels of one frame.
+    BadMedia when it cannot be decoded, holds no frame, is encrypted, or is beyond the bounds: seconds of the whole,
+    pixels of one frame. SoundOnly, one kind of BadMedia, when it has no pictures.
     """
     with VideoReader(path, max_duration=max_duration, max_pixels=max_pixels) as reader:
         return reader.info
@@ -61,8 +61,8 @@ def generate(
     """Draw a clip of the prompt's scene, or of motion within `image`, which then is the first frame.
 
     Sides in pixels must be even, `fps` lie from 1 to 120. With `last_image` the clip ends on that picture;
-    `references` lend their colour and float in front. What
-    `progress` raises ends the work and leaves no file. BadMedia for a picture that cannot be decoded.
+    `references` lend their colour and float in front. What `progress` raises ends the work and leaves no file.
+    BadMedia for a picture that cannot be decoded.
     """
     rate = _rate(fps)
     _check_frames(frames)

@@ -32,6 +32,10 @@ _SAMPLED_POSITIONS = 4
 _MISSING_SECONDS = 0.5
 
 
+class SoundOnly(BadMedia):
+    """A file of a video's kind without pictures."""
+
+
 @dataclass(frozen=True)
 class VideoInfo:
     """What a video file holds. Size in pixels as shown (upright, square pixels), duration in seconds."""
@@ -258,7 +262,7 @@ def _video_stream(container: InputContainer) -> VideoStream:
         stream.thread_type = "AUTO"
         return stream
     if container.streams.audio:
-        raise BadMedia("The file holds sound only; a video with pictures is needed.")
+        raise SoundOnly("The file holds sound only; a video with pictures is needed.")
     raise BadMedia("The file holds no video stream.")
 
 
