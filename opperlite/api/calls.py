@@ -225,11 +225,11 @@ def decode(body: bytes, kind: type[S]) -> S:
         raise InvalidJSON(f"The request body is not valid JSON: {error}", field="body") from None
     except RecursionError:
         raise InvalidJSON("The request body is nested too deeply", field="body") from None
-    _check_bounds(getattr(value, "parameters", None), "parameters")
+    check_bounds(getattr(value, "parameters", None), "parameters")
     return value
 
 
-def _check_bounds(value: object, place: str, depth: int = 0) -> None:
+def check_bounds(value: object, place: str, depth: int = 0) -> None:
     """Refuse what no provider takes and no work order can carry: integers over 64 bits, nesting without end."""
     if depth > _MAX_DEPTH:
         raise ValidationFailed(
@@ -239,10 +239,10 @@ def _check_bounds(value: object, place: str, depth: int = 0) -> None:
         raise ValidationFailed(f"{place} is an integer of more than 64 bits", field=place)
     if isinstance(value, dict):
         for name, member in value.items():
-            _check_bounds(member, f"{place}.{name}", depth + 1)
+            check_bounds(member, f"{place}.{name}", depth + 1)
     elif isinstance(value, list):
         for index, member in enumerate(value):
-            _check_bounds(member, f"{place}[{index}]", depth + 1)
+            check_bounds(member, f"{place}[{index}]", depth + 1)
 
 
 def validation(error: msgspec.ValidationError, kind: type[Struct]) -> ValidationFailed:

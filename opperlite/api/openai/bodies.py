@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from opperlite.api.calls import Call, validation
+from opperlite.api.calls import Call, check_bounds, validation
 from opperlite.api.uploads import Form
 from opperlite.domain.errors import InvalidJSON, UnsupportedContentType, ValidationFailed
 from opperlite.domain.ids import id_of
@@ -67,6 +67,8 @@ class Body:
                     raise ValidationFailed(f"The file {name} is empty", field=name)
                 self.files.setdefault(name, []).append(Source("blob", await part.incoming.lend(), name))
         self.members = {name: value for name, value in members.items() if value is not None}
+        for name, value in self.members.items():
+            check_bounds(value, name)
         try:
             return msgspec.convert(self.members, kind, strict=self._form is None)
         except msgspec.ValidationError as error:

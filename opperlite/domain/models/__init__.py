@@ -22,6 +22,7 @@ from opperlite.domain.models.specs import Model
 from opperlite.domain.types import Warning
 
 _TYPE_NAMES = {"image": "image", "video": "video", "tts": "text-to-speech", "stt": "speech-to-text"}
+_ALL = 1_000_000
 _SORTS: dict[str, Callable[[Model], tuple[str, ...]]] = {
     "id": lambda model: (model.id,),
     "type": lambda model: (model.type, model.id),
@@ -103,6 +104,13 @@ class Catalog:
                 type=other.type,
             )
         raise self._not_found(model_id, type)
+
+    def default(self, type: str) -> Model:
+        """The model for a call that names none: the first featured one of the type; raises ModelNotFound."""
+        models, _ = self.search(types=(type,), deprecated=True, limit=_ALL)
+        if not models:
+            raise ModelNotFound(f"There is no {_TYPE_NAMES.get(type, type)} model", field="model")
+        return next((model for model in models if model.featured), models[0])
 
     def _not_found(self, model_id: str, type: str | None) -> ModelNotFound:
         import difflib  # only a wrong name needs it
