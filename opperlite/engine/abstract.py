@@ -9,8 +9,9 @@ from opperlite.engine import raster, terrain
 from opperlite.engine.layers import Motion, Plate, Sprite
 from opperlite.engine.light import mix
 from opperlite.engine.noise import Stream, fingerprint
+from opperlite.engine.outlines import ellipse
 from opperlite.engine.stage import Stage
-from opperlite.engine.symbols import Colour, ellipse, hex_colour
+from opperlite.engine.symbols import Colour, hex_colour
 
 PALETTES = (
     "#264653 #2a9d8f #e9c46a #f4a261 #e76f51",

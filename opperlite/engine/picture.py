@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image, ImageFilter
 
-from opperlite.engine import edits, scene, styles, subjects
+from opperlite.engine import edits, scene, styles, subjects, textures
 from opperlite.engine.caption import caption as captioned
 from opperlite.engine.caption import lettering
 from opperlite.engine.edits import Editor, editor
@@ -99,7 +99,7 @@ def _styled(picture: Pixels, style: str | None, named: tuple[str, ...], seed: in
         picture = styles.apply(picture, name, fingerprint(seed, name))
     if style in ("vivid", "natural"):
         strength = 1.25 if style == "vivid" else 0.85
-        image = styles.saturated(Image.fromarray(np.ascontiguousarray(picture[:, :, :3])), strength)
+        image = textures.saturated(Image.fromarray(np.ascontiguousarray(picture[:, :, :3])), strength)
         picture = picture.copy()
         picture[:, :, :3] = np.asarray(image)
     return picture

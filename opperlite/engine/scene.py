@@ -7,13 +7,14 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from opperlite.engine import placement, prompt, raster, settings, weather
+from opperlite.engine import placement, prompt, raster, settings, sprites, weather
 from opperlite.engine.lexicon import tables
 from opperlite.engine.light import Light, light_of
+from opperlite.engine.outlines import ellipse
 from opperlite.engine.pixels import Pixels
 from opperlite.engine.prompt import Reading
 from opperlite.engine.stage import Stage
-from opperlite.engine.symbols import Colour, ellipse
+from opperlite.engine.symbols import Colour
 
 _DAY: Final = 60.0
 """Seconds in which the light of a long clip turns as far as it ever does."""
@@ -81,7 +82,7 @@ class Renderer:
         spots = placement.arrange(stage)
         if not transparent or self._badge:
             spots = placement.decorate(stage, spots) + spots
-        placement.put(stage, sorted(spots, key=lambda spot: spot.order))
+        sprites.put(stage, sorted(spots, key=lambda spot: spot.order))
         if not transparent or self._badge:
             weather.fall(stage)
         self._layers = stage.layers

@@ -9,8 +9,9 @@ from opperlite.engine import raster
 from opperlite.engine.layers import Motion, Plate, Sprite, Veil
 from opperlite.engine.light import lit, mix, scale
 from opperlite.engine.noise import Stream, profile, smooth
+from opperlite.engine.outlines import ellipse
 from opperlite.engine.stage import Stage
-from opperlite.engine.symbols import Colour, ellipse
+from opperlite.engine.symbols import Colour
 from opperlite.engine.terrain import column, radial, shine
 
 

@@ -7,8 +7,9 @@ from opperlite.engine import raster, terrain
 from opperlite.engine.layers import Falling, Flash, Veil
 from opperlite.engine.light import mix
 from opperlite.engine.noise import smooth
+from opperlite.engine.outlines import ellipse, stroked
 from opperlite.engine.stage import Stage
-from opperlite.engine.symbols import Colour, ellipse, stroked
+from opperlite.engine.symbols import Colour
 
 
 def fall(stage: Stage) -> None:
