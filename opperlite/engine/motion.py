@@ -177,10 +177,11 @@ class Light:
             return
         angle = 2 * math.pi * (self._columns * 0.6 + self._phase - seconds / self._period)
         gain = np.rint(256 * (1 + rise * np.sin(angle))).astype(np.uint16)
-        # Luma counts from 16 (BT.709, limited range); the small error at black is not visible.
+        # Luma counts from 16 to 235 (BT.709, limited range): the small error at black is not visible, and what
+        # goes beyond white still fits.
         lit = np.multiply(luma, gain, dtype=np.uint16)
         lit >>= 8
-        np.copyto(luma, np.minimum(lit, 235, out=lit), casting="unsafe")
+        np.copyto(luma, lit, casting="unsafe")
 
 
 def split(planes: Planes) -> tuple[Planes, Planes, Planes]:
