@@ -17,6 +17,9 @@ CEILING = 10 ** (-1.5 / 20)
 
 _ABSOLUTE_GATE = -70.0
 _RELATIVE_GATE = -10.0
+_CLOSE = 0.25
+"""Difference from the target, in LU, that nobody hears."""
+
 _STEP = 0.1
 """Seconds between gating blocks: 400 ms blocks that overlap by 75 % (BS.1770-4, annex 1)."""
 
@@ -66,12 +69,12 @@ def integrated(samples: Samples, rate: int) -> float:
 def level(samples: Samples, rate: int, target: float = TARGET) -> Samples:
     """Return samples at `target` LUFS with no sample above the ceiling; silence is returned as it is."""
     current = samples
-    for _ in range(2):
-        # The limiter takes some loudness away, so the second pass makes up for it.
-        loudness = integrated(current, rate)
-        if loudness == float("-inf"):
-            return samples
-        current = limit((current * np.float32(10 ** ((target - loudness) / 20))).astype(np.float32), rate)
+    for _ in range(3):
+        # The limiter takes some loudness away, which a further pass makes up for.
+        difference = target - integrated(current, rate)
+        if abs(difference) < _CLOSE or difference == float("inf"):
+            break
+        current = limit(current * np.float32(10 ** (difference / 20)), rate)
     return current
 
 
@@ -88,9 +91,11 @@ def limit(samples: Samples, rate: int, ceiling: float = CEILING) -> Samples:
     lowest = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 3).min(axis=1)
     window = np.hanning(2 * reach + 3)[1:-1]
     smooth = np.convolve(lowest, window / window.sum(), "valid")
-    centres = (np.arange(count) + 0.5) * length
-    curve = np.interp(np.arange(len(samples)), centres, smooth)
-    return np.clip(samples * curve, -ceiling, ceiling).astype(np.float32)
+    edges = np.concatenate((smooth[:1], np.minimum(smooth[:-1], smooth[1:]), smooth[-1:])).astype(np.float32)
+    ramp = np.arange(length, dtype=np.float32) / np.float32(length)
+    curve = (edges[:-1, None] + np.diff(edges)[:, None] * ramp).reshape(-1)[: len(samples)]
+    limited: Samples = np.clip(samples * curve, -ceiling, ceiling)
+    return limited
 
 
 def fade(samples: Samples, rate: int, seconds: float = 0.008) -> Samples:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
 
-_TAPS = 31
+_TAPS = 21
 _PIVOT = 1000.0
 """Frequency in Hz whose level a tilt leaves alone."""
 
