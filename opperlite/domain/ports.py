@@ -6,7 +6,7 @@ Abilities that not every implementation has are protocols of their own (`LocalPa
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from opperlite.domain.types import (
     BlobRef,
+    Entry,
     File,
     FilePage,
     ImagePlan,
@@ -430,6 +431,20 @@ class Archive(Protocol):
 
         What `pieces` raises passes through, and nothing is kept.
         """
+        ...
+
+
+class ArchiveReader(Protocol):
+    """What an archive holds. Everything raises ValidationFailed when it is damaged or cut short."""
+
+    def entries(self) -> Iterator[Entry]: ...
+
+    def pieces(self, entry: Entry) -> Iterator[bytes]:
+        """The bytes of an entry in pieces of bounded size."""
+        ...
+
+    def read(self, entry: Entry) -> bytes:
+        """All bytes of a small entry."""
         ...
 
 

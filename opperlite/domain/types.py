@@ -120,6 +120,14 @@ class Miscount(Struct, frozen=True):
     true: int
 
 
+class Entry(Struct, frozen=True):
+    """One file inside an archive: its name, and where its bytes lie."""
+
+    name: str
+    start: int
+    size: int
+
+
 class Warning(Struct, frozen=True, omit_defaults=True):
     """A soft trouble told beside a successful result."""
 
