@@ -12,8 +12,9 @@ from typing import Final
 
 import numpy as np
 from av.video.frame import VideoFrame
+from PIL import Image
 
-from opperlite.engine import clips, first_frame, masks, picture, pixels, scene
+from opperlite.engine import clips, edits, first_frame, masks, picture, pixels, scene
 from opperlite.engine.pipeline import Progress, ahead, bound_heap
 from opperlite.engine.references import References
 from opperlite.engine.soundtrack import Soundtrack
@@ -26,6 +27,8 @@ _MIN_FPS: Final = 1
 _MAX_FPS: Final = 120
 _SOUND_LEAD: Final = Fraction(1, 2)  # seconds of sound written before the pictures beside them
 _SOUND_BLOCK: Final = SOUND_RATE
+
+_RESHAPING: Final = frozenset(("rotate", "square"))
 
 Told = Callable[[float], None]
 
@@ -105,15 +108,17 @@ def edit(
     """Apply the prompt's words to every frame of a video; its sound goes along.
 
     Length, size (made even), rate stay the source's unless given; beyond the source's end its last frame moves on.
-    With a mask only what it marks changes. BadMedia for a source or mask that cannot be used.
+    With a mask, a picture or a video, only what it marks changes. BadMedia for a source or mask that cannot be used.
     """
     with VideoReader(source) as reader:
         info = reader.info
-        size = _even(width or info.width), _even(height or info.height)
+        editor = picture.editor(prompt, seed=seed)
+        wide, high = _edited_size(editor, info, mask)
+        size = _even(width or wide), _even(height or high)
         rate = _rate(fps if fps is not None else min(info.fps, Fraction(_MAX_FPS)))
         count = frames if frames is not None else max(1, round(Fraction(info.duration) * rate))
         _check_frames(count)
-        edited = _edited(reader, prompt, size, rate, count, mask, references, seed)
+        edited = _edited(reader, editor, size, rate, count, mask, references)
         planes = _continued(edited, prompt, rate, count, seed)
         heard = sound(source) if info.has_audio else None
         with VideoWriter(out, width=size[0], height=size[1], fps=rate, sound=info.has_audio) as writer:
@@ -239,24 +244,32 @@ def _then(source: Path, prompt: str, kept: Fraction, added: Fraction, seed: int)
     yield from _blocks(Soundtrack(prompt, quoted, float(added), seed))
 
 
+def _edited_size(editor: picture.Editor, info: VideoInfo, mask: Path | None) -> tuple[int, int]:
+    """The size of the result: the source's, unless the words turn the picture or make it square."""
+    if mask is None and _RESHAPING & set(editor.reading.edits):
+        return edits.shaped(editor.reading, Image.new("RGB", (info.width, info.height))).size
+    return info.width, info.height
+
+
 def _edited(
     reader: VideoReader,
-    prompt: str,
+    editor: picture.Editor,
     size: tuple[int, int],
     rate: Fraction,
     count: int,
     mask: Path | None,
     references: Sequence[Path],
-    seed: int,
 ) -> Iterator[Picture]:
-    editor = picture.editor(prompt, seed=seed)
-    region = masks.region(mask, *size) if mask else None
-    lent = References.opened(references, *size, seed) if references else None
-    for index, shown in enumerate(reader.pictures(rate, count, *size)):
-        changed = pixels.on_white(editor.apply(shown, float(index / rate)))
-        fitted = pixels.cover(changed, *size)
-        fitted = fitted if lent is None else lent.over(fitted, float(index / rate))
-        yield fitted if region is None else masks.limited(shown, fitted, region)
+    regions = masks.regions(mask, *size, rate) if mask else None
+    lent = References.opened(references, *size, editor.seed) if references else None
+    reshaped = regions is None and not edits.GEOMETRY.isdisjoint(editor.reading.edits)
+    for index, shown in enumerate(reader.pictures(rate, count)):
+        seconds = float(index / rate)
+        whole = np.asarray(edits.shaped(editor.reading, Image.fromarray(shown))) if reshaped else shown
+        base = pixels.cover(whole, *size)
+        changed = pixels.on_white(editor.apply(base, seconds))
+        changed = changed if lent is None else lent.over(changed, seconds)
+        yield changed if regions is None else masks.limited(base, changed, next(regions))
 
 
 def _continued(pictures: Iterable[Picture], prompt: str, rate: Fraction, count: int, seed: int) -> Iterator[VideoFrame]:

@@ -243,6 +243,48 @@ def test_edit_outside_the_mask_keeps_the_source(tmp_path: Path) -> None:
         assert samples.psnr(old[:, 72:], new[:, 72:]) < 20
 
 
+def test_edit_takes_a_mask_that_is_a_video(tmp_path: Path) -> None:
+    source = samples.write(tmp_path / "v.mp4", width=64, height=48, frames=10, sound=None)
+    mask = samples.write_ramp(tmp_path / "mask.mp4", [Fraction(index, 25) for index in range(33)])
+    video.edit(tmp_path / "o.mp4", "invert", source, mask=mask)  # the mask's first ten frames are dark
+    before, after = samples.decoded(source), samples.decoded(tmp_path / "o.mp4")
+    assert all(samples.psnr(old, new) > 27 for old, new in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize(("prompt", "size"), [("rotate 90 degrees", (48, 64)), ("mirror", (64, 48))])
+def test_edit_turns_the_picture(tmp_path: Path, prompt: str, size: tuple[int, int]) -> None:
+    source = samples.write(tmp_path / "v.mp4", width=64, height=48, frames=5, sound=None)
+    info = video.edit(tmp_path / "o.mp4", prompt, source)
+    assert (info.width, info.height) == size
+    before, after = samples.decoded(source)[0], samples.decoded(tmp_path / "o.mp4")[0]
+    expected = np.rot90(before, -1) if size == (48, 64) else before[:, ::-1]
+    assert samples.psnr(after, expected) > 27
+
+
+@pytest.mark.parametrize("kind", ["text", "image", "edit"])
+def test_references_appear(tmp_path: Path, kind: str) -> None:
+    Image.new("RGB", (60, 60), (255, 0, 200)).save(tmp_path / "pink.png")
+    Image.fromarray(samples.photograph(160, 96)).save(tmp_path / "source.png")
+    references, out = [tmp_path / "pink.png"], tmp_path / "o.mp4"
+    if kind == "edit":
+        source = samples.write(tmp_path / "v.mp4", width=160, height=96, frames=13, sound=None)
+        video.edit(out, "brighter", source, references=references)
+    else:
+        image = tmp_path / "source.png" if kind == "image" else None
+        video.generate(out, "a meadow", width=160, height=96, fps=10, frames=13, image=image, references=references)
+    frames = samples.decoded(out)
+    pink = [int(((f[..., 0] > 200) & (f[..., 1] < 90) & (f[..., 2] > 140)).sum()) for f in frames]
+    assert pink[-1] > 200
+    assert (pink[0] > 200) is (kind != "image")  # an image's clip begins with the image alone
+
+
+def test_styles_are_drawn(tmp_path: Path) -> None:
+    video.generate(tmp_path / "a.mp4", "a house", width=128, height=96, fps=5, frames=2)
+    video.generate(tmp_path / "b.mp4", "a house", width=128, height=96, fps=5, frames=2, style="mono")
+    plain, grey = samples.decoded(tmp_path / "a.mp4")[1], samples.decoded(tmp_path / "b.mp4")[1]
+    assert np.ptp(grey.astype(int), axis=2).mean() < 8 < np.ptp(plain.astype(int), axis=2).mean()
+
+
 def test_extend_goes_on_from_the_last_frame(tmp_path: Path) -> None:
     source = samples.write(tmp_path / "v.mp4", width=128, height=96, frames=20)
     info = video.extend(tmp_path / "o.mp4", "snow", source, frames=30)
