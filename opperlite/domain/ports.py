@@ -434,6 +434,14 @@ class Archive(Protocol):
         ...
 
 
+class SingleArchive(Archive, Protocol):
+    """An archive that also takes named files."""
+
+    def put(self, name: str, source: Path | bytes) -> None:
+        """Add a file's bytes, or these."""
+        ...
+
+
 class ArchiveReader(Protocol):
     """What an archive holds. Everything raises ValidationFailed when it is damaged or cut short."""
 
