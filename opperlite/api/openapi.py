@@ -11,17 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from opperlite.api.errors import STATUS, ErrorEnvelope
-from opperlite.domain.errors import (
-    Cancelled,
-    Forbidden,
-    InternalError,
-    MethodNotAllowed,
-    OpperliteError,
-    PayloadTooLarge,
-    Unauthorized,
-    Unavailable,
-    ValidationFailed,
-)
+from opperlite.api.openai import errors as openai
+from opperlite.domain.errors import OpperliteError, PayloadTooLarge, Unauthorized, ValidationFailed
 
 if TYPE_CHECKING:
     from opperlite.api.routing import Route
@@ -31,7 +22,6 @@ _INTRO = (
     "Opper's media API on your own machine: files, images, videos and audio. Errors come as "
     "`{error: {code, message, details}}`. Routes and members marked as additions are this server's own."
 )
-_ANYWHERE = (Forbidden, MethodNotAllowed, Cancelled, InternalError, Unavailable)  # what any route may answer
 _OWN = "An addition of this server."
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
@@ -45,12 +35,13 @@ _IDEMPOTENCY = {
 def document(routes: Sequence[Route], version: str) -> dict[str, Any]:
     """The description of all routes."""
     components = _components(routes)
+    anywhere = _anywhere(routes)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         item = paths.setdefault(_plain(route.path), {})
-        item[route.method.lower()] = _operation(route)
+        item[route.method.lower()] = _operation(route, anywhere)
         if route.head:
-            item["head"] = _operation(route) | {"operationId": _name(route) + "_head"}
+            item["head"] = _operation(route, anywhere) | {"operationId": _name(route) + "_head"}
     return {
         "openapi": "3.1.0",
         "info": {"title": "opperlite", "version": version, "description": _INTRO},
@@ -65,7 +56,7 @@ def document(routes: Sequence[Route], version: str) -> dict[str, Any]:
 
 
 def _components(routes: Sequence[Route]) -> dict[str, Any]:
-    structs: dict[type[Struct], None] = {ErrorEnvelope: None}
+    structs: dict[type[Struct], None] = {ErrorEnvelope: None, openai.OpenAIErrorEnvelope: None}
     for route in routes:
         for kind in (route.request, route.reply, *route.also.values()):
             if isinstance(kind, type):
@@ -74,14 +65,20 @@ def _components(routes: Sequence[Route]) -> dict[str, Any]:
     return dict(sorted(components.items()))
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _anywhere(routes: Sequence[Route]) -> Sequence[type[OpperliteError]]:
+    """The errors that no route declares as its own: any of them may answer so."""
+    declared = {error for route in routes for errors in _by_status(route).values() for error in errors}
+    return [error for error in STATUS if error not in declared]
+
+
+def _operation(route: Route, anywhere: Sequence[type[OpperliteError]]) -> dict[str, Any]:
     text = inspect.getdoc(route.handler) or f"The models for {route.path.removeprefix('/v3')}."
     operation: dict[str, Any] = {
         "operationId": _name(route),
         "tags": [route.tag],
         "summary": text.splitlines()[0].rstrip("."),
         "description": f"{text} {_OWN}" if route.own else text,
-        "responses": _responses(route),
+        "responses": _responses(route) | {"default": _failure(anywhere, route.path)},
     }
     parameters = [*_path_parameters(route), *_query_parameters(route)]
     if route.method == "POST":
@@ -112,9 +109,10 @@ def _responses(route: Route) -> dict[str, Any]:
     if route.head:
         responses["206"] = _success(route.reply) | {"description": "The asked range"}
         responses["304"] = {"description": "Unchanged since the given ETag"}
+    if route.streams:
+        responses[str(route.status)]["content"]["text/event-stream"] = {}
     for status, errors in _by_status(route).items():
-        responses[str(status)] = _failure(errors)
-    responses["default"] = _failure(_ANYWHERE)
+        responses[str(status)] = _failure(errors, route.path)
     return responses
 
 
@@ -137,16 +135,29 @@ def _by_status(route: Route) -> dict[int, list[type[OpperliteError]]]:
         declared = (*declared, ValidationFailed, PayloadTooLarge)
     grouped: dict[int, list[type[OpperliteError]]] = {}
     for error in dict.fromkeys(declared):
-        grouped.setdefault(STATUS[error], []).append(error)
+        grouped.setdefault(_status(error, route.path), []).append(error)
     return dict(sorted(grouped.items()))
 
 
-def _failure(errors: Sequence[type[OpperliteError]]) -> dict[str, Any]:
+def _status(error: type[OpperliteError], path: str) -> int:
+    return openai.STATUSES.get(error, STATUS[error]) if openai.speaks_openai(path) else STATUS[error]
+
+
+def _failure(errors: Sequence[type[OpperliteError]], path: str) -> dict[str, Any]:
     meanings = {error.code: _meaning(error) for error in errors}
-    examples = {code: {"value": {"error": {"code": code, "message": meaning}}} for code, meaning in meanings.items()}
+    envelope: type[Struct] = ErrorEnvelope
+    examples: dict[str, Any] = {
+        code: {"value": {"error": {"code": code, "message": meaning}}} for code, meaning in meanings.items()
+    }
+    if openai.speaks_openai(path):
+        envelope = openai.OpenAIErrorEnvelope
+        examples = {
+            error.code: {"value": msgspec.to_builtins(openai.OpenAIErrorEnvelope(openai.problem_of(error(""))))}
+            for error in errors
+        }
     return {
         "description": "; ".join(f"`{code}`: {meaning}" for code, meaning in meanings.items()),
-        "content": {"application/json": {"schema": _reference(ErrorEnvelope), "examples": examples}},
+        "content": {"application/json": {"schema": _reference(envelope), "examples": examples}},
     }
 
 

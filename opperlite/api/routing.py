@@ -27,7 +27,7 @@ class Route(Struct, frozen=True):
 
     `request` is a wire struct for JSON, or the schema of a multipart form; `reply` a wire struct, a media type for
     other bodies, or None for none. `key` "elsewhere" asks for one unless the request comes from this machine. `own`
-    marks what is an addition of this server.
+    marks what is an addition of this server, `streams` what may also answer server-sent events.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -44,6 +44,7 @@ class Route(Struct, frozen=True):
     also: dict[int, type[Struct]] = {}
     own: bool = False
     head: bool = False
+    streams: bool = False
 
 
 BODY = (errors.InvalidJSON, errors.ValidationFailed, errors.UnsupportedContentType, errors.PayloadTooLarge)

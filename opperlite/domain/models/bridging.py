@@ -232,3 +232,41 @@ def own_parameter(
             f"parameters.{name}", f"parameters.{name} must be one of {listed}; found {value!r:.100}", list(allowed)
         )
     return value, rest
+
+
+# ------------------------------------------------------------------------------------------------ videos
+
+
+def clip_parameters(model: Model, seconds: float | None, size: str | None) -> dict[str, Any]:
+    """A clip's length in seconds and its pixel size as the provider's own parameters; raises ValidationFailed."""
+    parameters: dict[str, Any] = {}
+    if seconds is not None:
+        parameters = merge(parameters, _length(model, seconds))
+    if size is not None:
+        parameters = merge(parameters, _sides(model, size))
+    return parameters
+
+
+def _length(model: Model, seconds: float) -> dict[str, Any]:
+    path = model.spec.output.duration
+    field = field_at(model.spec.parameters, path) if isinstance(path, str) else None
+    if not isinstance(path, str) or field is None:
+        raise invalid("seconds", f"{model.id} has no length in seconds; leave seconds out", None)
+    value: Any = int(seconds) if seconds == int(seconds) else seconds
+    return nested(path, str(value) if field.type == "string" else value)
+
+
+def _sides(model: Model, size: str) -> dict[str, Any]:
+    """The size itself where the model takes one, else the nearest ratio and the tier by the short side."""
+    output, published, sides = model.spec.output, model.spec.params.video, parse_size(size)
+    if output.size is not None:
+        return nested(output.size, size)
+    ratios = published.aspect_ratios if published else ()
+    ratio = nearest_ratio(sides[0] / sides[1], ratios) if sides else None
+    if sides is None or output.ratio is None or ratio is None:
+        raise invalid("size", f"size {size[:100]!r} is not allowed: {model.id} takes {', '.join(ratios)}", list(ratios))
+    parameters = nested(output.ratio, ratio)
+    tier = f"{min(sides)}p"
+    if output.tier is not None and published is not None and tier in published.resolutions:
+        parameters = merge(parameters, nested(output.tier, tier))
+    return parameters
