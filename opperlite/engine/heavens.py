@@ -1,6 +1,7 @@
 """Where there is no ground, or another one: space, the moon, above the clouds."""
 
 import math
+from typing import Final
 
 import numpy as np
 from PIL import Image
@@ -13,6 +14,8 @@ from opperlite.engine.outlines import ellipse
 from opperlite.engine.skies import sky, stars
 from opperlite.engine.stage import Stage
 from opperlite.engine.symbols import Colour
+
+_SPHERES: Final = ("planet", "moon", "earth", "sun")
 
 
 def outer_space(stage: Stage) -> None:
@@ -33,7 +36,7 @@ def outer_space(stage: Stage) -> None:
         plate.paste(mix(colour, (255, 255, 255), 0.12 * number), (0, 0), mask)
     stars(plate, stage.stream("stars"), stage.height, 1.0)
     stage.layers.append(Plate(plate))
-    if not any(thing.motif in ("planet", "moon", "earth", "sun") for thing in stage.reading.things):
+    if not any(thing.motif in _SPHERES for thing in stage.reading.things):
         _planet(stage)
 
 
@@ -64,7 +67,9 @@ def moonscape(stage: Stage) -> None:
         plate = terrain.column(stage.width, stage.height, [(0.0, (4, 5, 14)), (1.0, (22, 24, 40))])
         stars(plate, stage.stream("stars"), stage.horizon, 1.0)
         stage.layers.append(Plate(plate))
-        _planet(stage)
+        stage.behind = len(stage.layers)
+        if not any(thing.motif in _SPHERES for thing in stage.reading.things):
+            _planet(stage)
     rows = round(stage.unit * 0.16)
     heights = terrain.peaks(stage.number("rim"), stage.wide, rows * 0.1, rows * 0.9, stage.unit * 0.4)
     tone = scale(stage.land(dust), 0.75)

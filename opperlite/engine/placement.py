@@ -183,9 +183,13 @@ def _sky(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
         symbol = symbols()[thing.motif]
         far = 0.0 if number == 0 else stream.uniform(0.15, 0.6)
         tall = _height(stage, thing, things) * (1.0 - far * 0.75) * (1.1 if floating else 0.92)
-        tall = min(tall, (floor - ceiling) * 0.9)
+        lowest = floor
+        if not floating and tables()["motif"][thing.motif].values.get("far"):
+            # What is far up is behind the land, which should not hide it.
+            lowest = min(floor, stage.horizon * 0.62)
+        tall = min(tall, (lowest - ceiling) * 0.9)
         wide = tall * symbol.width / symbol.height
-        x, y = _free(stage, stream, [*taken, *spots], wide, tall, ceiling, floor)
+        x, y = _free(stage, stream, [*taken, *spots], wide, tall, ceiling, lowest)
         spots.append(Spot(thing, symbol, "sky", x, y, tall, 0.3 - 0.2 * far, stream.chance(0.5), 5 - far))
     return spots
 

@@ -29,6 +29,7 @@ def sky(stage: Stage) -> None:
     if (light.sun_seen or light.night) and not named & {"sun", "moon"}:
         disc(plate, stage)
     stage.layers.append(Plate(plate))
+    stage.behind = len(stage.layers)
     if "aurora" in stage.reading.weather:
         aurora(stage)
     if "rainbow" in stage.reading.weather:

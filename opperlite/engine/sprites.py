@@ -51,7 +51,16 @@ def _add(stage: Stage, spot: Spot) -> None:
         )
     if spot.symbol.shines and stage.setting != "space":
         _glow(stage, spot, motion)
-    stage.layers.append(Sprite(frames, left, top, spot.depth, motion))
+    _show(stage, spot, Sprite(frames, left, top, spot.depth, motion))
+
+
+def _show(stage: Stage, spot: Spot, sprite: Sprite) -> None:
+    """Add a sprite on top, or behind the land when the thing is far up in the sky."""
+    if stage.behind and tables()["motif"][spot.thing.motif].values.get("far"):
+        stage.layers.insert(stage.behind, sprite)
+        stage.behind += 1
+    else:
+        stage.layers.append(sprite)
 
 
 def _glow(stage: Stage, spot: Spot, motion: Motion) -> None:
@@ -62,7 +71,7 @@ def _glow(stage: Stage, spot: Spot, motion: Motion) -> None:
         return
     halo = terrain.radial(round(spot.tall * 2.0), (255, 208, 128), strength, 2.2)
     left, top = spot.x - halo.width / 2, spot.y - spot.tall * 0.55 - halo.height / 2
-    stage.layers.append(Sprite([halo], left, top, spot.depth, motion))
+    _show(stage, spot, Sprite([halo], left, top, spot.depth, motion))
 
 
 def frames_of(stage: Stage, spot: Spot) -> Frames:

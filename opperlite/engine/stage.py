@@ -23,6 +23,8 @@ class Stage:
     """The row where sky and ground meet."""
     shore: int = 0
     """The row where water meets the near ground; the height when there is none."""
+    behind: int = 0
+    """How many layers lie behind what is far up in the sky; 0 when all do."""
     layers: list[Layer] = field(default_factory=list)
 
     @property

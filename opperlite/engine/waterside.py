@@ -5,10 +5,10 @@ from PIL import Image
 
 from opperlite.engine import terrain
 from opperlite.engine.countryside import SNOW, far_range, grass, mountains, tree_line
-from opperlite.engine.layers import Plate, Strip, Veil, Water
-from opperlite.engine.light import lit, mix, scale
+from opperlite.engine.layers import Plate, Strip, Veil, Water, margin
+from opperlite.engine.light import lit, mix, saturated, scale
 from opperlite.engine.noise import smooth
-from opperlite.engine.skies import sky
+from opperlite.engine.skies import sky, sun_place
 from opperlite.engine.stage import Stage
 from opperlite.engine.symbols import Colour, luma
 
@@ -34,7 +34,7 @@ def water_colour(stage: Stage) -> Colour:
     if wish:
         return lit(wish, mix(stage.light.ambient, (255, 255, 255), 0.3))
     blue = scale((34, 122, 164), luma(stage.light.ambient) / 255.0)
-    return mix(blue, mix(stage.light.top, stage.light.middle, 0.3), 0.45)
+    return saturated(mix(blue, mix(stage.light.top, stage.light.middle, 0.3), 0.45), 1.45)
 
 
 def _glints(stage: Stage, rows: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
@@ -107,7 +107,24 @@ def swell(stage: Stage, first: int, last: int) -> None:
             texture=10,
             seed=number,
         )
+        if stage.light.sun_seen:
+            _sparkle(stage, body, number, tall * 2)
         stage.layers.append(Strip(body, top - tall * 2, 0.3 + near * 0.4, sway=tall * 0.5, beat=number * 0.23))
+
+
+def _sparkle(stage: Stage, body: Image.Image, number: int, skip: int) -> None:
+    """The sun's path on one row of waves: short bright dashes below it, wider apart the nearer."""
+    stream = stage.stream("sparkle", number)
+    middle = sun_place(stage)[0] + margin(stage.width)
+    colour = mix(stage.light.sun, stage.light.low, 0.3)
+    near = (number + 1) / 6
+    for _ in range(14):
+        length = max(2, round(stage.unit * (0.008 + 0.03 * near) * stream.uniform(0.5, 1.5)))
+        x = round(middle + stage.unit * (0.03 + 0.1 * near) * (stream.random() + stream.random() - 1.0))
+        y = skip + stream.below(max(1, body.height - skip))
+        thick = max(1, round(stage.unit * 0.003 * near + 0.5))
+        mask = Image.new("L", (length, thick), 60 + stream.below(130))
+        body.paste((*colour, 255), (x - length // 2, y), mask)
 
 
 def lake(stage: Stage) -> None:
