@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -138,11 +139,13 @@ def empty_database() -> bytes:
 
 
 @asynccontextmanager
-async def world_of(folder: Path, token: str | None = "test", **settings: Any) -> AsyncIterator[World]:
-    """An application over a folder; `settings` are those of `Settings`."""
+async def world_of(
+    folder: Path, token: str | None = "test", policy: dict[str, Any] | None = None, **settings: Any
+) -> AsyncIterator[World]:
+    """An application over a folder; `settings` are those of `Settings`, `policy` changes what they set."""
     chosen = Settings(data=folder, access_log=False, **settings)
     clock, provider, fetcher = FakeClock(), QuickProvider(), FakeFetcher()
-    policy = policy_of(chosen)
+    rules = msgspec.structs.replace(policy_of(chosen), **(policy or {}))
     folder.mkdir(exist_ok=True)
     if not (folder / "opperlite.db").exists():
         (folder / "opperlite.db").write_bytes(empty_database())
@@ -159,8 +162,8 @@ async def world_of(folder: Path, token: str | None = "test", **settings: Any) ->
             provider=provider,
             inspector=provider,
             catalog=CATALOG,
-            policy=policy,
-            projects=Projects(store, clock, policy, SECRET, chosen.auth),
+            policy=rules,
+            projects=Projects(store, clock, rules, SECRET, chosen.auth),
             secret=SECRET,
         )
         app = create_app(services, chosen)

@@ -233,12 +233,12 @@ async def test_bytes_that_are_gone_are_not_found(world: World, anyone: httpx.Asy
 
 
 async def test_a_reader_that_goes_away_stops_the_reading(world: World) -> None:
-    file = await world.upload(DATA + bytes(40_000_000))
+    file = await world.upload(DATA + bytes(16_000_000))
     parts = urlsplit((await world.client.get(f"/v3/files/{file['id']}/content")).json()["url"])
     scope = scope_of("GET", parts.path, {"Host": "127.0.0.1"}, query_string=parts.query.encode())
     sent = await drive(world.app, scope, [{"type": "http.request", "body": b""}, {"type": "http.disconnect"}])
     assert sent[0]["status"] == 200
-    assert sum(len(message["body"]) for message in sent[1:]) < 10_000_000
+    assert sum(len(message["body"]) for message in sent[1:]) < 8_000_000
 
 
 # --------------------------------------------------------------------------------------------- names, hosts
