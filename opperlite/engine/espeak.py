@@ -5,7 +5,6 @@ from __future__ import annotations
 import _ctypes
 import ctypes
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from typing import Any
 import espeakng_loader
 import numpy as np
 from numpy.typing import NDArray
+
+from opperlite.engine import c_random
 
 MIN_RATE, MAX_RATE = 80, 450
 """Words per minute between which espeak-ng itself sets the tempo."""
@@ -29,10 +30,6 @@ _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 _WORD_EVENT, _END_EVENT = 1, 5
 _LOUDEST = 80
 """Volume below espeak's 100, so that loud vowels are not clipped before our own level control."""
-
-# Synthesis depends on what was spoken before; only a fresh copy of the library repeats its samples, and the
-# library holds one voice at a time.
-_lock = threading.Lock()
 
 
 class _Event(ctypes.Structure):
@@ -126,7 +123,8 @@ class Synthesizer:
 @contextmanager
 def session() -> Iterator[Synthesizer]:
     """Load espeak-ng afresh, so that the same calls in a session give the same samples; one at a time."""
-    with _lock:
+    # The library holds one voice at a time, and its noise is the C library's.
+    with c_random.lock:
         library = ctypes.CDLL(espeakng_loader.get_library_path())
         library.espeak_Initialize.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_int)
         library.espeak_Synth.argtypes = (
@@ -145,6 +143,9 @@ def session() -> Iterator[Synthesizer]:
             rate = library.espeak_Initialize(_RETRIEVAL, 500, data, _DO_NOT_EXIT)
             if rate <= 0:
                 raise RuntimeError(f"espeak-ng could not start with its data at {data.decode()}")
+            # It seeds its noise with the time of day.
+            library.espeak_ng_SetRandSeed(ctypes.c_long(1))
+            c_random.seed(1)
             yield Synthesizer(library, rate)
         finally:
             library.espeak_Terminate()

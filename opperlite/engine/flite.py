@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,14 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from opperlite.engine import c_random
+
 VOICES = ("slt", "rms", "awb", "kal16")
 """Voices by the name of their library, `libflite_cmu_us_<name>`."""
 
 _TOKEN_START = b"daughter1.R:SylStructure.daughter1.daughter1.R:Segment.p.end"
 _TOKEN_END = b"daughtern.R:SylStructure.daughtern.daughtern.R:Segment.end"
-
-# Synthesis draws its noise from the C library's rand(), which the whole process shares.
-_lock = threading.Lock()
 
 
 class _Wave(ctypes.Structure):
@@ -110,14 +108,14 @@ def synthesize(text: str, voice: str, *, pitch: float, range: float, stretch: fl
     `pitch` and `range` (standard deviation) are in Hz, `stretch` multiplies durations, `seed` fixes the noise.
     """
     library, handle = _library(), _voice(voice)
-    with _lock:
+    with c_random.lock:
         for feature, value in (
             (b"int_f0_target_mean", pitch),
             (b"int_f0_target_stddev", range),
             (b"duration_stretch", stretch),
         ):
             library.flite_feat_set_float(handle.contents.features, feature, value)
-        _c_library().srand(seed & 0x7FFFFFFF)
+        c_random.seed(seed)
         utterance = library.flite_synth_text(text.encode("ascii", "replace"), handle)
         try:
             wave = library.utt_wave(utterance).contents
@@ -133,9 +131,3 @@ def _token_times(library: Any, utterance: int) -> Iterator[tuple[float, float]]:
     while token:
         yield library.ffeature_float(token, _TOKEN_START), library.ffeature_float(token, _TOKEN_END)
         token = library.item_next(token)
-
-
-@lru_cache(maxsize=1)
-def _c_library() -> ctypes.CDLL:
-    """Return the C library whose rand() Flite calls."""
-    return ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)

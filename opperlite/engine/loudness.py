@@ -78,11 +78,16 @@ def level(samples: Samples, rate: int, target: float = TARGET) -> Samples:
     return current
 
 
+_HALFWAY = (np.sinc(np.arange(-5.5, 6)) * np.hamming(12)).astype(np.float32)
+"""Interpolates halfway between samples, where a peak may stand above both of them."""
+
+
 def limit(samples: Samples, rate: int, ceiling: float = CEILING) -> Samples:
-    """Return samples with peaks held under `ceiling` by a gain that moves within 5 ms, ahead of the peak."""
+    """Return samples with peaks, also between samples, under `ceiling`, by a gain that moves 5 ms ahead of them."""
     length = max(1, rate // 1000)
     count = -(-len(samples) // length)
-    peaks = np.abs(np.pad(samples, (0, count * length - len(samples)))).reshape(count, length).max(axis=1)
+    heights = np.maximum(np.abs(samples), np.abs(np.convolve(samples, _HALFWAY, "same")))
+    peaks = np.pad(heights, (0, count * length - len(samples))).reshape(count, length).max(axis=1)
     if peaks.size == 0 or peaks.max() <= ceiling:
         return samples
     reach = 5

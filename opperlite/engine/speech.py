@@ -169,15 +169,26 @@ def _perform(
     return np.concatenate((edge, *pieces, edge, edge)), shifted
 
 
+_SET_PITCH = {"rms": 101.5}
+"""Flite voices whose pitch in Hz is part of the recording and cannot be set."""
+
+
+def _size(voice: voices.Voice) -> float:
+    """Return the factor on the formants; where pitch cannot be set it carries half of the pitch's change as well."""
+    recorded = _SET_PITCH.get(voice.recording)
+    return voice.size if recorded is None else voice.size * (voice.pitch / recorded / voice.size) ** 0.5
+
+
 def _by_flite(phrase: _Phrase, voice: voices.Voice, seed: int) -> _Spoken:
+    size = _size(voice)
     pieces = [_ascii(token.spoken) + ("," if token.pause == "," and token.spoken else "") for token in phrase.tokens]
     text = " ".join(filter(None, pieces)) + ("?" if phrase.tokens[-1].written.rstrip("\"')”").endswith("?") else ".")
     heard = flite.synthesize(
         text,
         voice.recording,
-        pitch=voice.pitch / voice.size,
+        pitch=voice.pitch / size,
         range=14.0 * voice.range * voice.pitch / 120,
-        stretch=voice.size / voice.tempo,
+        stretch=size / voice.tempo,
         seed=seed,
     )
     counts = [len(piece.split()) for piece in pieces]
@@ -189,7 +200,7 @@ def _by_flite(phrase: _Phrase, voice: voices.Voice, seed: int) -> _Spoken:
         ]
     else:
         times = _shared_out(pieces, len(heard.samples) / heard.rate)
-    return _finished(heard.samples, heard.rate, times, voice.size)
+    return _finished(heard.samples, heard.rate, times, size)
 
 
 def _ascii(spoken: str) -> str:
