@@ -122,7 +122,7 @@ def _ground(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
     order = _across(things, stream)
     widths = [heights[i] * symbols()[things[i].motif].width / symbols()[things[i].motif].height for i in order]
     room = stage.width * 0.92
-    squeeze = min(1.0, room / max(1.0, sum(widths) * (0.86 if len(order) > 2 else 1.02)))
+    squeeze = min(1.0, room / max(1.0, sum(widths) * (0.68 if len(order) > 3 else 0.86 if len(order) > 2 else 1.02)))
     total = sum(widths) * squeeze
     gap = (room - total) / (len(order) + 1)
     at = stage.width * 0.04 + gap
@@ -155,7 +155,8 @@ def _across(things: list[Thing], stream: Stream) -> list[int]:
 
 def _nearness(thing: Thing, share: float, stream: Stream) -> float:
     """0 far to 1 near: small things stand in front of large ones."""
-    near = 1.0 - 0.62 * share + stream.uniform(-0.12, 0.12)
+    spread = 0.12 if thing.count < 4 else 0.3
+    near = 1.0 - 0.62 * share + stream.uniform(-spread, spread)
     near += {"behind": -0.5, "front": 0.4}.get(thing.relation, 0.0)
     return min(1.0, max(0.0, near))
 
@@ -282,6 +283,11 @@ def _related(stage: Stage, spots: list[Spot]) -> list[Spot]:
             bases, movers = movers, bases
         if not bases or not movers or (place_of(stage, before) == "sky" and thing.relation == "on"):
             continue
+        if thing.relation == "above":
+            # Room above is made by a lower base.
+            lower = {id(base): replace(base, tall=base.tall * 0.75) for base in bases if base.place == "ground"}
+            spots = [lower.get(id(spot), spot) for spot in spots]
+            bases = [lower.get(id(base), base) for base in bases]
         spots = [_seated(spot, bases, movers, thing.relation) if spot in movers else spot for spot in spots]
     return spots
 

@@ -56,7 +56,8 @@ def _add(stage: Stage, spot: Spot) -> None:
 
 def _show(stage: Stage, spot: Spot, sprite: Sprite) -> None:
     """Add a sprite on top, or behind the land when the thing is far up in the sky."""
-    if stage.behind and tables()["motif"][spot.thing.motif].values.get("far"):
+    hidden = stage.setting in ("forest", "jungle", "garden")
+    if stage.behind and not hidden and tables()["motif"][spot.thing.motif].values.get("far"):
         stage.layers.insert(stage.behind, sprite)
         stage.behind += 1
     else:
@@ -101,7 +102,9 @@ def _colour_of(stage: Stage, spot: Spot) -> Colour | None:
     varied = tables()["motif"][spot.thing.motif].values.get("varied", False)
     if spot.thing.colour or not varied or spot.thing.count < 2:
         return spot.thing.colour
-    return hue((222, 70, 62), stage.stream("hue").random() + 0.8 * spot.x / stage.width)
+    # From blue over purple, red and orange to yellow: few gay things are green.
+    turn = (stage.stream("hue").random() + 0.8 * spot.x / stage.width) % 1.0
+    return hue((222, 70, 62), 0.52 + 0.62 * turn)
 
 
 def _foliage(stage: Stage, motif: str) -> Colour | None:

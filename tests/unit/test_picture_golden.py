@@ -1,0 +1,69 @@
+"""A few small pictures by their hashes: what is drawn changes only on purpose.
+
+After a wanted change: `python -m tests.unit.test_picture_golden` prints the new table.
+"""
+
+import hashlib
+from functools import cache
+
+import numpy as np
+import pytest
+
+from opperlite.engine import picture, scene
+from opperlite.engine.pixels import Pixels
+
+PROMPTS = (
+    "two hot air balloons over a green valley at sunrise",
+    "a lighthouse in a storm at sea",
+    "neon city at night in the rain",
+    "a cup of coffee and two apples",
+    "three fish in a coral reef",
+    "abstract shapes in red and blue",
+    "ein Fuchs im verschneiten Wald, Aquarell",
+    "un château dans les montagnes, pixel art",
+)
+
+GOLDEN = {
+    "two hot air balloons over a green valley at sunrise": "566f445c95751653",
+    "a lighthouse in a storm at sea": "49c0387079fc93e5",
+    "neon city at night in the rain": "bd93106350c4d109",
+    "a cup of coffee and two apples": "087f39431946526b",
+    "three fish in a coral reef": "88181c336b04d1ab",
+    "abstract shapes in red and blue": "bf0a2c74f0d2de5b",
+    "ein Fuchs im verschneiten Wald, Aquarell": "9c7ffe0b62edaad1",
+    "un château dans les montagnes, pixel art": "6e0f70bcb7ddce6b",
+    "edit": "067441133a3bd5a2",
+    "frame": "5fad1e423c859e37",
+    "transparent": "d310fcbf646c28a8",
+}
+
+
+def shapes(drawn: Pixels) -> str:
+    """The hash of a picture's bytes."""
+    return hashlib.sha256(np.ascontiguousarray(drawn).tobytes()).hexdigest()[:16]
+
+
+def table() -> dict[str, str]:
+    """Every golden picture's name and hash."""
+    hashes = {prompt: shapes(picture.draw(prompt, 96, 64, seed=1)) for prompt in PROMPTS}
+    source = picture.draw(PROMPTS[0], 96, 64)
+    hashes["edit"] = shapes(picture.edit("make it night, add a bird", source, 96, 64, seed=2))
+    hashes["frame"] = shapes(scene.compose(PROMPTS[1], seed=4).frame(96, 54, time=2.5))
+    hashes["transparent"] = shapes(picture.draw("a red car", 96, 64, transparent=True))
+    return hashes
+
+
+@cache
+def drawn() -> dict[str, str]:
+    """The table, made once for all tests."""
+    return table()
+
+
+@pytest.mark.parametrize("name", [*PROMPTS, "edit", "frame", "transparent"])
+def test_golden_pictures(name: str) -> None:
+    assert drawn()[name] == GOLDEN[name]
+
+
+if __name__ == "__main__":
+    for name, value in table().items():
+        print(f"    {name!r}: {value!r},")
