@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from opperlite import __version__, tenancy
+from opperlite import __version__, tenancy, upkeep
 from opperlite.config import ConfigError
 from opperlite.demo import demo
 from opperlite.options import SettingsCommand, as_json, load_settings, settings_options
@@ -16,9 +16,9 @@ _ENGINE = "offline"  # the one that stands behind every model
 
 EXIT_CODES: Mapping[int, str] = {
     0: "done, or stopped as asked",
-    1: "failed for a reason that is no fault of the call",
+    1: "failed for a reason that is no fault of the call, or the doctor found something",
     2: "the command line or a setting is wrong",
-    3: "the data folder cannot be used",
+    3: "the data folder cannot be used: in use, locked, damaged, read-only, full, of another version",
     4: "the address or port cannot be listened on",
     130: "stopped at once by a second Ctrl-C",
 }
@@ -65,6 +65,7 @@ Examples:
   opperlite serve --host 0.0.0.0 --auth keys   for other machines, with keys
   opperlite keys create --name laptop          make a key
   opperlite models --type video                the video models
+  opperlite backup media.tar                   copy everything, also while serving
 
 \b
 Exit codes:
@@ -82,7 +83,7 @@ def cli() -> None:
     """Opper's media API (files, images, video, audio) as one offline program on your own machine."""
 
 
-for _command in (*tenancy.COMMANDS, demo):
+for _command in (*tenancy.COMMANDS, *upkeep.COMMANDS, demo):
     cli.add_command(_command)
 
 

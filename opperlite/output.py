@@ -1,5 +1,6 @@
 """How commands run and show what they found: tables for people, JSON for scripts."""
 
+import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -15,6 +16,32 @@ def readable(size: int) -> str:
     while amount >= 1024 and len(units) > 1:
         amount, units = amount / 1024, units[1:]
     return f"{amount:.0f} {units[0]}" if amount == int(amount) else f"{amount:.1f} {units[0]}"
+
+
+class Bar:
+    """A progress bar on a terminal; nothing where standard error is none or `hidden` is set."""
+
+    def __init__(self, label: str, hidden: bool = False) -> None:
+        self._label = label
+        self._hidden = hidden or not sys.stderr.isatty()
+        self._bar: Any = None
+        self._done = 0
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._hidden:
+            return
+        if self._bar is None:
+            self._bar = click.progressbar(length=max(total, 1), label=self._label, file=sys.stderr)
+            self._bar.__enter__()
+        self._bar.update(done - self._done)
+        self._done = done
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
 
 
 def run(work: Coroutine[Any, Any, _Result]) -> _Result:

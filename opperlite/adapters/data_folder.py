@@ -153,9 +153,14 @@ async def restore(folder: Path, source: Path, at: str | None, advance: Advance) 
     return count
 
 
+def half_restored(folder: Path) -> bool:
+    """Whether a restore into the folder was interrupted; what it left is worth nothing."""
+    return (folder / _FRESH).exists() and not (folder / DATABASE).exists()
+
+
 def _require_empty(folder: Path) -> None:
     names = {path.name for path in folder.iterdir()} - {LOCK} if folder.is_dir() else set()
-    if names and (_FRESH not in names or DATABASE in names):
+    if names and not half_restored(folder):
         raise ValidationFailed(f"The data folder {folder} is not empty; name another one with --data")
 
 
