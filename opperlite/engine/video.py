@@ -18,7 +18,8 @@ from opperlite.engine import clips, edits, first_frame, masks, picture, pixels, 
 from opperlite.engine.pipeline import Progress, ahead, bound_heap
 from opperlite.engine.references import References
 from opperlite.engine.soundtrack import Soundtrack
-from opperlite.engine.video_reader import MAX_PIXELS, MAX_SECONDS, SoundOnly, VideoInfo, VideoReader, sound
+from opperlite.engine.video_reader import MAX_PIXELS, MAX_SECONDS, VideoReader, sound
+from opperlite.engine.video_streams import SoundOnly, VideoInfo
 from opperlite.engine.video_writer import SOUND_RATE, ColorConverter, Picture, Samples, VideoWriter
 
 __all__ = ["SoundOnly", "VideoInfo", "edit", "extend", "generate", "probe", "spritesheet", "thumbnail"]

@@ -1,8 +1,6 @@
 """Frames and sound out of an MP4, MOV or WebM file, upright and at a constant rate."""
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -10,44 +8,32 @@ from pathlib import Path
 import av
 import numpy as np
 from av.audio.resampler import AudioResampler
-from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
-from av.video.stream import VideoStream
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from opperlite.engine.errors import BadMedia
-from opperlite.engine.video_container import Container, identify
+from opperlite.engine.video_container import identify
+from opperlite.engine.video_streams import (
+    VideoInfo,
+    check_size,
+    codec_name,
+    color_matrix,
+    count_frames,
+    open_file,
+    quarter_turns,
+    shown_size,
+    stated_seconds,
+    steady_rate,
+    video_stream,
+)
 from opperlite.engine.video_writer import SOUND_RATE, Picture, Samples
 
 MAX_SECONDS = 3600.0
 MAX_PIXELS = 8192 * 4320
-_MAX_SIDE = 16_384
-_MAX_FPS = 240
-_DECODER_THREADS = 2
-_LARGE_FRAME = 1280 * 720 * 3 // 2
-_UNSPECIFIED = 2  # ITU-T H.273: matrix code of a stream that names none
 _SAMPLED_POSITIONS = 4
 # Files cut off by a recorder lack a last frame or two; more than this is a broken file.
 _MISSING_SECONDS = 0.5
-
-
-class SoundOnly(BadMedia):
-    """A file of a video's kind without pictures."""
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """What a video file holds. Size in pixels as shown (upright, square pixels), duration in seconds."""
-
-    width: int
-    height: int
-    duration: float
-    fps: Fraction
-    frames: int
-    mime_type: str
-    has_audio: bool
-    codec: str
 
 
 class VideoReader:
@@ -61,11 +47,11 @@ class VideoReader:
         self._path = path
         self._kind = identify(path)
         self._reformatter = VideoReformatter()
-        self._container = _open(path, self._kind)
+        self._container = open_file(path, self._kind)
         try:
-            self._stream = _video_stream(self._container)
-            _check_size(self._stream, max_pixels)
-            self._check_duration(_stated_seconds(self._container, self._stream), max_duration)
+            self._stream = video_stream(self._container)
+            check_size(self._stream, max_pixels)
+            self._check_duration(stated_seconds(self._container, self._stream), max_duration)
             self._first = self._first_frame()
             self.info = self._measure(max_duration)
         except BaseException:
@@ -87,15 +73,15 @@ class VideoReader:
             for frame in self._container.decode(self._stream):
                 return frame
         except FFmpegError as error:
-            raise BadMedia(f"The video cannot be decoded: its {_codec(self._stream)} stream is damaged.") from error
+            raise BadMedia(f"The video cannot be decoded: its {codec_name(self._stream)} stream is damaged.") from error
         raise BadMedia("The video holds no frame; at least one is needed.")
 
     def _measure(self, max_duration: float) -> VideoInfo:
-        frames, seconds = _count(self._path, self._kind)
+        frames, seconds = count_frames(self._path, self._kind)
         self._check_duration(seconds, max_duration)
         self._check_sampled(seconds)
-        width, height = _shown_size(self._first, self._stream)
-        rate = _steady_rate(self._stream, frames, seconds)
+        width, height = shown_size(self._first, self._stream)
+        rate = steady_rate(self._stream, frames, seconds)
         return VideoInfo(
             width=width,
             height=height,
@@ -104,7 +90,7 @@ class VideoReader:
             frames=frames,
             mime_type=self._kind.mime_type,
             has_audio=bool(self._container.streams.audio),
-            codec=_codec(self._stream),
+            codec=codec_name(self._stream),
         )
 
     def _check_sampled(self, seconds: float) -> None:
@@ -172,7 +158,7 @@ class VideoReader:
 
     def picture(self, frame: VideoFrame, size: tuple[int, int]) -> Picture:
         """One decoded frame as an upright RGB picture of a size."""
-        turns = _quarter_turns(frame)
+        turns = quarter_turns(frame)
         width, height = size if turns % 2 == 0 else size[::-1]
         scaled = (width, height) != (frame.width, frame.height)
         plain = self._reformatter.reformat(
@@ -180,7 +166,7 @@ class VideoReader:
             width=width,
             height=height,
             format="rgb24",
-            src_colorspace=_matrix(frame),
+            src_colorspace=color_matrix(frame),
             dst_color_range=ColorRange.JPEG,
             interpolation=(Interpolation.BICUBIC if scaled else Interpolation.BILINEAR)
             | Interpolation.ACCURATE_RND
@@ -212,7 +198,7 @@ def sound(path: Path) -> Iterator[Samples]:
 
     Nothing when the file has none. BadMedia when it cannot be decoded at all.
     """
-    with _open(path, identify(path)) as container:
+    with open_file(path, identify(path)) as container:
         if not container.streams.audio:
             return
         stream = container.streams.audio[0]
@@ -233,100 +219,3 @@ def sound(path: Path) -> Iterator[Samples]:
 
 def _interleaved(frame: av.AudioFrame) -> Samples:
     return frame.to_ndarray().reshape(-1, 2).astype(np.int16, copy=False)
-
-
-def _open(path: Path, kind: Container) -> InputContainer:
-    try:
-        # Naming the format keeps play lists and other formats that open further files out.
-        container = av.open(
-            f"file:{path}",
-            "r",
-            format=kind.demuxer,
-            options={"protocol_whitelist": "file"},
-            metadata_errors="replace",
-        )
-    except FFmpegError as error:
-        raise BadMedia(f"The video cannot be opened: damaged {kind.name} file.") from error
-    return container
-
-
-def _video_stream(container: InputContainer) -> VideoStream:
-    for stream in container.streams.video:
-        if stream.disposition & stream.disposition.attached_pic:
-            continue
-        if stream.codec_context is None:
-            raise BadMedia("The video's codec is not known.")
-        # Each further thread holds further frames.
-        large = stream.codec_context.width * stream.codec_context.height > _LARGE_FRAME
-        stream.codec_context.thread_count = 1 if large else _DECODER_THREADS
-        stream.thread_type = "AUTO"
-        return stream
-    if container.streams.audio:
-        raise SoundOnly("The file holds sound only; a video with pictures is needed.")
-    raise BadMedia("The file holds no video stream.")
-
-
-def _check_size(stream: VideoStream, max_pixels: int) -> None:
-    width, height = stream.codec_context.width, stream.codec_context.height
-    if width * height > max_pixels or max(width, height) > _MAX_SIDE:
-        raise BadMedia(
-            f"The video's frames are {width}x{height} ({width * height / 1e6:.0f} megapixels); at most "
-            f"{max_pixels / 1e6:.0f} megapixels and {_MAX_SIDE} pixels a side are allowed."
-        )
-
-
-def _stated_seconds(container: InputContainer, stream: VideoStream) -> float:
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return (container.duration or 0) / av.time_base
-
-
-def _count(path: Path, kind: Container) -> tuple[int, float]:
-    """Frames and seconds of the video stream, from its packets (nothing is decoded)."""
-    with _open(path, kind) as container:
-        stream = _video_stream(container)
-        count, first, last, length = 0, None, 0, 0
-        try:
-            for packet in container.demux(stream):
-                if packet.pts is None or packet.is_discard:
-                    continue
-                count += 1
-                first = packet.pts if first is None else min(first, packet.pts)
-                if packet.pts >= last:
-                    last, length = packet.pts, packet.duration or 0
-        except FFmpegError as error:
-            raise BadMedia("The video cannot be read to its end: it is damaged.") from error
-        if first is None:
-            raise BadMedia("The video holds no frame; at least one is needed.")
-        base = stream.time_base or Fraction(1, 1000)
-        if not length:
-            length = (last - first) // max(1, count - 1)
-        return count, float((last + length - first) * base)
-
-
-def _steady_rate(stream: VideoStream, frames: int, seconds: float) -> Fraction:
-    rate = stream.average_rate or stream.guessed_rate
-    if not rate or not 1 <= rate <= _MAX_FPS:
-        rate = Fraction(frames / seconds).limit_denominator(1001) if seconds > 0 else Fraction(25)
-    return Fraction(min(max(rate, Fraction(1)), Fraction(_MAX_FPS)))
-
-
-def _shown_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
-    aspect = stream.sample_aspect_ratio or Fraction(1)
-    width = max(1, round(frame.width * aspect)) if Fraction(1, 8) < aspect < 8 else frame.width
-    return (width, frame.height) if _quarter_turns(frame) % 2 == 0 else (frame.height, width)
-
-
-def _quarter_turns(frame: VideoFrame) -> int:
-    return round(frame.rotation / 90) % 4
-
-
-def _matrix(frame: VideoFrame) -> int:
-    """The frame's colour matrix; for a stream that names none the usual rule, BT.709 from 720 lines up."""
-    if frame.colorspace not in (_UNSPECIFIED, 0):
-        return frame.colorspace
-    return Colorspace.ITU709 if frame.height >= 720 or math.isclose(frame.height, 704) else Colorspace.ITU601
-
-
-def _codec(stream: VideoStream) -> str:
-    return stream.codec_context.name
