@@ -10,19 +10,17 @@ from pathlib import Path
 from types import ModuleType
 
 from opperlite import __version__
-from tests.benchmarks import generations, latencies, machine, rates, starting, transfers
+from tests.benchmarks import application, generations, latencies, machine, rates, starting, transfers
 from tests.benchmarks.rows import Row, table
 
 GROUPS: dict[str, ModuleType] = {
-    module.GROUP: module for module in (starting, rates, transfers, latencies, generations)
+    module.GROUP: module for module in (starting, rates, application, transfers, latencies, generations)
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument(
-        "groups", nargs="*", choices=[[], *GROUPS], metavar="group", help=", ".join(GROUPS) + "; all by default"
-    )
+    parser.add_argument("groups", nargs="*", metavar="group", help=", ".join(GROUPS) + "; all by default")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures to this file too")
     parser.add_argument("--folder", metavar="DIR", type=Path, help="measure in this folder's filesystem")
     options = parser.parse_args()
