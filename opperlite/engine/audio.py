@@ -5,6 +5,7 @@ Samples are float32 mono arrays in [-1, 1]; rates are in Hz, durations in second
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -113,12 +114,11 @@ _CODECS: Mapping[str, _Codec] = {
 @contextmanager
 def _opened(path: Path | str) -> Iterator[Any]:
     """Open a source for reading; every failure of the demuxer or a decoder becomes BadMedia."""
+    Path(path).stat()
     try:
         # The scheme keeps a colon in a file's name from being read as a protocol.
         with av.open(f"file:{path}", options=dict(_INPUT_OPTIONS), metadata_errors="replace") as container:
             yield container
-    except (av.error.FileNotFoundError, av.error.PermissionError):
-        raise
     except (av.error.FFmpegError, EOFError) as error:
         raise BadMedia(f"The audio cannot be decoded; allowed are {ACCEPTED}.") from error
 
@@ -154,16 +154,14 @@ def _duration(container: Any, stream: Any) -> float:
         return float(stream.duration * stream.time_base)
     if names & _EXACT_DEMUXERS and container.duration:
         return float(container.duration / av.time_base)
-    ticks, end, count = 0, 0, 0
+    ticks, start, end = 0, math.inf, 0
     for packet in container.demux(stream):
         if packet.size:
-            count += 1
             ticks += packet.duration or 0
             if packet.pts is not None:
                 end = max(end, packet.pts + (packet.duration or 0))
-    if not count:
-        return 0.0
-    return float((end or ticks) * stream.time_base)
+                start = min(start, packet.pts)
+    return float((end - start if start < math.inf else ticks) * stream.time_base)
 
 
 def probe(path: Path | str, *, max_duration: float | None = None) -> AudioInfo:
@@ -205,16 +203,21 @@ def decode_blocks(path: Path | str, rate: int = 16_000) -> Iterator[Samples]:
     with _opened(path) as container:
         stream = _audio_stream(container)
         stream.thread_type = "NONE"
-        resampler = AudioResampler(format="flt", layout="mono", rate=rate)
-        heard = False
+        resampler, shape = AudioResampler(format="flt", layout="mono", rate=rate), None
         for frame in _frames(container, stream):
-            for resampled in resampler.resample(frame):
-                heard = True
-                yield _samples(resampled)
-        if not heard:
+            if shape not in (None, _shape(frame)):
+                # Joined files change their rate or channels on the way; a resampler takes only one of them.
+                yield from map(_samples, resampler.resample(None))
+                resampler = AudioResampler(format="flt", layout="mono", rate=rate)
+            shape = _shape(frame)
+            yield from map(_samples, resampler.resample(frame))
+        if shape is None:
             raise BadMedia(f"No sound could be decoded from the source; allowed are {ACCEPTED}.")
-        for resampled in resampler.resample(None):
-            yield _samples(resampled)
+        yield from map(_samples, resampler.resample(None))
+
+
+def _shape(frame: Any) -> tuple[str, int, str]:
+    return frame.format.name, frame.sample_rate, frame.layout.name
 
 
 def _frames(container: Any, stream: Any) -> Iterator[Any]:
@@ -223,7 +226,7 @@ def _frames(container: Any, stream: Any) -> Iterator[Any]:
     while True:
         try:
             packet = next(packets, None)
-        except (av.error.InvalidDataError, EOFError):
+        except (av.error.FFmpegError, EOFError):
             return
         if packet is None:
             return
@@ -231,7 +234,8 @@ def _frames(container: Any, stream: Any) -> Iterator[Any]:
             raise BadMedia(_ENCRYPTED)
         try:
             frames = packet.decode()
-        except (av.error.InvalidDataError, EOFError):
+        except (av.error.FFmpegError, EOFError):
+            # Not always "invalid data": the AAC decoder refuses damage with "operation not permitted".
             continue
         for frame in frames:
             # Gaps and jumps in the timestamps would be filled or cut by the resampler.

@@ -148,6 +148,28 @@ def test_resampling_keeps_frequency_and_level(rates: tuple[int, int]) -> None:
     assert all(abs(after - before - target / 1000) <= 1 for before, after in pairwise(crossings))
 
 
+def test_joined_files_of_two_rates_are_read_to_the_end(tmp_path: Path) -> None:
+    for rate in (24_000, 48_000):
+        audio.encode(tone(1.0, rate), rate, "mp3", tmp_path / f"{rate}.mp3")
+    joined = tmp_path / "joined.mp3"
+    joined.write_bytes((tmp_path / "24000.mp3").read_bytes() + (tmp_path / "48000.mp3").read_bytes())
+    assert len(audio.decode(joined, 16_000, max_seconds=9)) / 16_000 == pytest.approx(2.0, abs=0.15)
+
+
+def test_a_long_mp3_is_seamless(tmp_path: Path) -> None:
+    rate, seconds = 24_000, 2 * audio._PART + 3
+    time = np.arange(rate * seconds) / rate
+    sweep = (0.3 * np.sin(2 * np.pi * (200 + 10 * time) * time)).astype(np.float32)
+    audio.encode(sweep, rate, "mp3", tmp_path / "sweep.mp3")
+    decoded = audio.decode(tmp_path / "sweep.mp3", rate, max_seconds=1000)
+    assert len(decoded) == len(sweep)
+    error = np.abs(decoded - sweep)
+    assert error.max() < 0.05
+    for boundary in (audio._PART, 2 * audio._PART):
+        around = slice((boundary * rate) - 2000, (boundary * rate) + 2000)
+        assert error[around].max() < 1.5 * error[5000:600_000].max()
+
+
 def test_max_duration(tmp_path: Path) -> None:
     audio.encode(tone(2.0, 24_000), 24_000, "mp3", tmp_path / "tone.mp3")
     with pytest.raises(BadMedia, match=r"lasts 2\.0 s.*at most 1 s"):
