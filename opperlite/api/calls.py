@@ -34,6 +34,7 @@ _PLACE = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
 _NAMED = re.compile(r"(?:field|parameter) `([^`]*)`")
 ENGINE_HEADER = "X-Opperlite-Engine"
 _MAX_KEY = 255
+ENCODED_SLASH = "%2F"  # what a decoded path has in the place of a slash that is part of a segment
 _LARGEST = 2**63 - 1
 _PATIENCE = 30.0  # seconds that a body may pause
 _MAX_DEPTH = 64
@@ -69,8 +70,8 @@ class Call:
         return self._project
 
     def path(self, name: str) -> str:
-        """A parameter of the path."""
-        return str(self.request.path_params[name])
+        """A parameter of the path; a slash that was sent encoded is part of it."""
+        return str(self.request.path_params[name]).replace(ENCODED_SLASH, "/")
 
     def number(self, name: str, default: int, least: int, most: int | None = None) -> int:
         """An integer of the query; below `least` or not an integer is refused, above `most` it is `most`."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 import time
 from itertools import count
+from urllib.parse import unquote
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from opperlite.api.access import AccessLog
 from opperlite.api.addresses import Addresses
+from opperlite.api.calls import ENCODED_SLASH
 from opperlite.api.metrics import Metrics
 from opperlite.api.replies import Reply, error_reply, method_of
 from opperlite.api.routes import methods_of
@@ -32,6 +34,7 @@ class Entrance:
         if scope["type"] != ScopeType.HTTP:
             await self._application(scope, receive, send)
             return
+        _keep_slashes(scope)
         request_id = f"req_{self._run}{next(self._numbers):08x}"
         scope.setdefault("state", {})["request_id"] = request_id
         tag = (b"x-request-id", request_id.encode())
@@ -63,6 +66,15 @@ class Entrance:
             await Reply(204, headers={"Allow": ", ".join(taken)})(scope, receive, tagged)
         else:
             await self._application(scope, receive, tagged)
+
+
+def _keep_slashes(scope: Scope) -> None:
+    """Leave encoded slashes encoded in the path: they are part of a name (RFC 3986, 2.2)."""
+    raw: bytes = scope.get("raw_path") or b""
+    if b"%2f" not in raw.lower():
+        return
+    segments = raw.partition(b"?")[0].decode("latin-1").split("/")
+    scope["path"] = "/".join(unquote(segment).replace("/", ENCODED_SLASH) for segment in segments)
 
 
 def _is_preflight(scope: Scope) -> bool:

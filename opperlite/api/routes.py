@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from opperlite.api import audio, files, images, models, schemas, system, videos
+from opperlite.api import audio, files, functions, images, models, schemas, system, videos
 from opperlite.api.openai.table import OPENAI_ROUTES
 from opperlite.api.routing import MAKE, ONCE, Query, Route, number, word
 from opperlite.domain import errors
@@ -59,6 +59,12 @@ _LINK = (
     Query("sig", {"type": "string"}, "The signature over file, end and disposition."),
     word("disposition", "How a browser should treat the bytes.", ("inline", "attachment")),
 )
+
+
+_CALL = {
+    "input": {"text": "Hello from Opper."},
+    "output_schema": {"type": "object", "properties": {"audio": {"type": "string"}}},
+}
 
 
 def _models(path: str, *scope: str) -> Route:
@@ -192,6 +198,38 @@ ROUTES: tuple[Route, ...] = (
     ),
     _models("/v3/audio/models", "tts", "stt"),
     _models("/v3/models", "image", "video", "tts", "stt"),
+    Route(
+        "POST",
+        "/v3/functions/{name:str}/call",
+        functions.run,
+        "Functions",
+        schemas.FunctionReply,
+        request=schemas.FunctionCall,
+        errors=(*MAKE, errors.NotSupported, errors.TooManyRequests),
+        also={202: schemas.FunctionReply},
+        example=_CALL,
+    ),
+    Route(
+        "POST",
+        "/v3/functions/{name:str}/stream",
+        functions.stream,
+        "Functions",
+        "text/event-stream",
+        request=schemas.FunctionCall,
+        errors=(*MAKE, errors.NotSupported, errors.TooManyRequests),
+        example=_CALL,
+    ),
+    Route(
+        "POST",
+        "/v3/call",
+        functions.run_named,
+        "Functions",
+        schemas.FunctionReply,
+        request=schemas.NamedCall,
+        errors=(*MAKE, errors.NotSupported, errors.TooManyRequests),
+        also={202: schemas.FunctionReply},
+        example={"name": "draw", "model": "openai/gpt-image-2", "input": "a lighthouse at dawn"},
+    ),
     Route("GET", "/health", system.health, "System", schemas.Health, key="none"),
     Route(
         "GET",

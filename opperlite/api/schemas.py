@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from opperlite.domain import types
 from opperlite.domain.models import Model
@@ -309,6 +309,61 @@ class TranscriptionReply(Struct, frozen=True, omit_defaults=True):
     segments: list[Segment] | None = None
     words: list[Word] | None = None
     warnings: tuple[Warning, ...] | None = None
+
+
+# --------------------------------------------------------------------------------------------- functions
+
+
+class FunctionCall(Struct, frozen=True):
+    """A call of a function, as Opper's packages send it. What it is for is told by `output_schema`, else by the model.
+
+    `input` is a text or an object: `description`, `size`, … for an image, `prompt`, … for a video, `text` and `voice`
+    for speech, `audio` (base64) and `language` for a transcription.
+    """
+
+    input: Any = None
+    input_schema: dict[str, Any] | None = None
+    output_schema: dict[str, Any] | None = None
+    model: Annotated[Any, Meta(description="A name, `{name, options}`, or a list of either to fall back on.")] = None
+    instructions: str | None = None
+
+
+class NamedCall(FunctionCall, frozen=True):
+    """A call of a function that the body names."""
+
+    name: str | None = None
+
+
+class PendingOperation(Struct, frozen=True):
+    """A job to wait for."""
+
+    id: str
+    status_url: Annotated[str, Meta(extra_json_schema={"format": "uri"})]
+    type: str
+
+
+class FunctionMeta(Struct, frozen=True, kw_only=True):
+    """How the call went; `cost` is US dollars at the vendor's list price."""
+
+    function_name: str
+    script_cached: bool = False
+    execution_ms: int
+    llm_calls: int = 0
+    tts_calls: int = 0
+    image_gen_calls: int = 0
+    generation_ms: int | UnsetType = UNSET
+    cost: float | UnsetType = UNSET
+    models_used: list[str]
+    model_warnings: list[str] | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+    pending_operations: list[PendingOperation] | UnsetType = UNSET
+
+
+class FunctionReply(Struct, frozen=True):
+    """The result by the output schema, or null while an operation is pending."""
+
+    data: dict[str, Any] | None
+    meta: FunctionMeta
 
 
 # ----------------------------------------------------------------------------------------- models, system

@@ -31,7 +31,7 @@ from opperlite.domain.ports import PreviewVariant
 from opperlite.domain.videos import order_of
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
-DEFAULT_MODEL = "openai/sora-2"  # VideoCreateParams: "Defaults to `sora-2`"
+DEFAULT_MODEL = "sora-2"  # VideoCreateParams: "Defaults to `sora-2`"
 EXTENSIONS = ("4", "8", "12", "16", "20")  # VideoExtendParams
 ORDERS = ("desc", "asc")
 VARIANTS: dict[str, PreviewVariant | None] = {

@@ -270,3 +270,20 @@ def _sides(model: Model, size: str) -> dict[str, Any]:
     if output.tier is not None and published is not None and tier in published.resolutions:
         parameters = merge(parameters, nested(output.tier, tier))
     return parameters
+
+
+def ratio_parameters(model: Model, ratio: str | None) -> dict[str, Any]:
+    """A clip's ratio as the provider's own parameters, or as the size that has it; raises ValidationFailed."""
+    output, published = model.spec.output, model.spec.params.video
+    if ratio is None:
+        return {}
+    if output.ratio is not None:
+        return nested(output.ratio, ratio)
+    value, sizes = parse_ratio(ratio), published.resolutions if published else ()
+    name = nearest_ratio(value, sizes) if value else None
+    if name is None or output.size is None:
+        known = published.aspect_ratios if published else ()
+        raise invalid(
+            "aspect_ratio", f"aspect_ratio {ratio[:40]!r} is none of {model.id}: {', '.join(known)}", list(known)
+        )
+    return nested(output.size, name)
