@@ -109,6 +109,7 @@ class Worker:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self._ready = True  # False while a reply is owed: what comes next on the pipe is then not known
         self.idle_since = 0.0
         self.skills: set[type] = set()
 
@@ -124,25 +125,26 @@ class Worker:
         return cls(process)
 
     @property
-    def alive(self) -> bool:
-        return self._process.returncode is None
+    def usable(self) -> bool:
+        """Whether it lives and waits for a task."""
+        return self._process.returncode is None and self._ready
 
     async def do(self, task: Task, report: Callable[[float], None] | None) -> Done:
         """Raises SourceUnusable or ProviderFailed; when cancelled, stops the work or else the process."""
-        await self._send(Begin(task))
-        self.skills.add(type(task))
+        self._ready = False
         try:
-            while True:
-                message = await self._receive()
-                if isinstance(message, Done):
-                    return message
-                if isinstance(message, Failed):
-                    raise _failure(message)
+            await self._send(Begin(task))
+            self.skills.add(type(task))
+            while isinstance(message := await self._receive(), Advanced):
                 if report is not None:
                     report(message.fraction)
         except asyncio.CancelledError:
             await asyncio.shield(self._abandon())
             raise
+        self._ready = True
+        if isinstance(message, Failed):
+            raise _failure(message)
+        return message
 
     async def _abandon(self) -> None:
         """Ask the worker to stop; one that does not within a second is killed."""
@@ -151,7 +153,8 @@ class Worker:
                 await self._send(Cancel())
                 while isinstance(await self._receive(), Advanced):
                     pass
-        except (TimeoutError, ProviderFailed):
+                self._ready = True
+        except (TimeoutError, ProviderFailed, msgspec.DecodeError):
             await self.kill()
 
     async def _send(self, order: Order) -> None:
@@ -170,9 +173,13 @@ class Worker:
             code = await self._process.wait()
             raise ProviderFailed(f"The engine's worker process died ({_ending(code)}); the work was not done") from None
 
-    async def kill(self) -> None:
+    def drop(self) -> None:
+        """End the process at once, whatever it does."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
+
+    async def kill(self) -> None:
+        self.drop()
         await self._process.wait()
 
     async def end(self) -> None:
@@ -209,7 +216,7 @@ class Workers:
     async def do(self, task: Task, report: Callable[[float], None] | None = None) -> Done:
         """Do a task in the next free worker; raises SourceUnusable or ProviderFailed."""
         async with self._free:
-            worker = self._pick(type(task)) or await Worker.start()
+            worker = self._pick(type(task)) or await self._start()
             try:
                 async with asyncio.timeout(self._time_limit):
                     return await worker.do(task, report)
@@ -219,8 +226,14 @@ class Workers:
             finally:
                 self._give_back(worker)
 
+    async def _start(self) -> Worker:
+        try:
+            return await Worker.start()
+        except OSError as error:
+            raise ProviderFailed(f"The engine's worker process cannot be started: {error.strerror}") from error
+
     def _pick(self, kind: type) -> Worker | None:
-        self._idle = [worker for worker in self._idle if worker.alive]
+        self._idle = [worker for worker in self._idle if worker.usable]
         skilled = [worker for worker in self._idle if kind in worker.skills] or self._idle
         if not skilled:
             return None
@@ -229,7 +242,9 @@ class Workers:
         return chosen
 
     def _give_back(self, worker: Worker) -> None:
-        if worker.alive and not self._closed:
+        if self._closed or not worker.usable:
+            worker.drop()
+        else:
             worker.idle_since = time.monotonic()
             self._idle.append(worker)
             if self._reaper is None or self._reaper.done():

@@ -61,7 +61,7 @@ def decode_data(value: str, field: str, limit: int) -> bytes:
     if match is None:
         raise ValidationFailed("Not a data-URI: expected data:<type>;base64,<data>", field=field)
     start = match.end()
-    if (len(value) - start) * 3 // 4 > limit + 3:
+    if match.group(3) and (len(value) - start) * 3 // 4 > limit + 3:  # before the bytes are made
         raise _too_large(field, limit)
     try:
         if match.group(3):
