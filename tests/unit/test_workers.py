@@ -110,7 +110,7 @@ async def test_a_process_that_died_idle_is_not_asked(workers: Workers, picture: 
 async def test_what_takes_too_long_is_stopped(picture: Path, tmp_path: Path) -> None:
     workers = Workers(1, time_limit=0.3)
     began = time.monotonic()
-    with pytest.raises(ProviderFailed, match="longer than 0.3 s"):
+    with pytest.raises(ProviderFailed, match=r"longer than 0\.3 s"):
         await workers.do(endless(tmp_path))
     assert time.monotonic() - began < 4
     assert (await workers.do(Inspect(picture))).media is not None
