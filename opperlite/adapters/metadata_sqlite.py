@@ -8,6 +8,7 @@ A method's statements run in one piece on the connection's thread, so that no aw
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from opperlite.domain.errors import (
     ValidationFailed,
 )
 from opperlite.domain.types import (
+    Claim,
     File,
     FilePage,
     Job,
@@ -107,6 +109,11 @@ MIGRATIONS: tuple[str, ...] = (
         SELECT project_id, purpose, count(*) FROM files WHERE kind != 'temporary' GROUP BY project_id, purpose;
     CREATE INDEX files_purpose_page ON files(project_id, purpose, seq) WHERE kind != 'temporary';
     CREATE INDEX files_purpose_expiry ON files(project_id, purpose, expires_at) WHERE kind != 'temporary';
+    """,
+    """
+    DELETE FROM replies WHERE status IS NULL;
+    ALTER TABLE replies ADD COLUMN token BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE replies ADD COLUMN released INTEGER NOT NULL DEFAULT 0;
     """,
 )
 
@@ -445,12 +452,17 @@ class SqliteMetadata:
 
     # ------------------------------------------------------------------------------------------ files
 
-    async def add_files(self, files: Sequence[File], now: float) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+    async def add_files(self, files: Sequence[File], now: float) -> Sequence[File]:
+        def work(connection: sqlite3.Connection) -> Sequence[File]:
+            standing = []
             for file in files:
-                _insert_file(connection, file, now)
+                row = _one(connection, f"SELECT {FILE} FROM files WHERE id = ?", file.id)
+                if row is None:
+                    _insert_file(connection, file, now)
+                standing.append(File(*row) if row else file)
+            return standing
 
-        await self._write(work)
+        return await self._write(work)
 
     async def file(self, project_id: str, file_id: str, now: float) -> File | None:
         row = await self._read(
@@ -567,8 +579,11 @@ class SqliteMetadata:
 
     # ------------------------------------------------------------------------------------------- jobs
 
-    async def add_job(self, job: Job, limit: int) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+    async def add_job(self, job: Job, limit: int) -> Job:
+        def work(connection: sqlite3.Connection) -> Job:
+            row = _one(connection, f"SELECT {JOB} FROM jobs WHERE id = ?", job.id)
+            if row is not None:
+                return job_of(row)
             counted = connection.execute(
                 "UPDATE projects SET unfinished_jobs = unfinished_jobs + 1 WHERE id = ? AND unfinished_jobs < ?",
                 (job.project_id, limit),
@@ -581,8 +596,9 @@ class SqliteMetadata:
             connection.executemany(
                 "INSERT OR IGNORE INTO job_inputs (sha256, job_id) VALUES (?, ?)", [(sha, job.id) for sha in job.inputs]
             )
+            return job
 
-        await self._write(work)
+        return await self._write(work)
 
     async def job(self, project_id: str, job_id: str) -> Job | None:
         row = await self._read(
@@ -728,25 +744,33 @@ class SqliteMetadata:
 
     # ------------------------------------------------------------------------------------ idempotency
 
-    async def claim_reply(self, project_id: str, key: str, now: float, since: float) -> tuple[bytes, Reply] | None:
-        def work(connection: sqlite3.Connection) -> tuple[bytes, Reply] | None:
+    async def claim_reply(self, project_id: str, key: str, now: float, since: float) -> Claim:
+        def work(connection: sqlite3.Connection) -> Claim:
             connection.execute(
                 "DELETE FROM replies WHERE project_id = ? AND key = ? AND created_at < ?", (project_id, key, since)
             )
             row = _one(
                 connection,
-                "SELECT fingerprint, status, media_type, body, headers FROM replies WHERE project_id = ? AND key = ?",
+                "SELECT token, released, fingerprint, status, media_type, body, headers FROM replies "
+                "WHERE project_id = ? AND key = ?",
                 project_id,
                 key,
             )
             if row is None:
+                token = secrets.token_bytes(16)
                 connection.execute(
-                    "INSERT INTO replies (project_id, key, created_at) VALUES (?, ?, ?)", (project_id, key, now)
+                    "INSERT INTO replies (project_id, key, created_at, token) VALUES (?, ?, ?, ?)",
+                    (project_id, key, now, token),
                 )
-                return None
-            if row[1] is None:
+                return Claim(token)
+            token, released, fingerprint, status = row[:4]
+            if status is not None:
+                reply = Reply(status, row[4], row[5], msgspec.json.decode(row[6], type=dict[str, str]))
+                return Claim(token, True, fingerprint, reply)
+            if not released:
                 raise IdempotencyInProgress()
-            return row[0], Reply(row[1], row[2], row[3], msgspec.json.decode(row[4], type=dict[str, str]))
+            connection.execute("UPDATE replies SET released = 0 WHERE project_id = ? AND key = ?", (project_id, key))
+            return Claim(token, True)
 
         return await self._write(work)
 
@@ -760,18 +784,18 @@ class SqliteMetadata:
             )
         )
 
-    async def drop_reply(self, project_id: str, key: str) -> None:
+    async def release_claim(self, project_id: str, key: str) -> None:
         await self._write(
             lambda c: c.execute(
-                "DELETE FROM replies WHERE project_id = ? AND key = ? AND status IS NULL", (project_id, key)
+                "UPDATE replies SET released = 1 WHERE project_id = ? AND key = ? AND status IS NULL", (project_id, key)
             )
         )
 
     async def sweep_replies(self, before: float) -> None:
         await self._write(lambda c: c.execute("DELETE FROM replies WHERE created_at < ?", (before,)))
 
-    async def forget_claims(self) -> None:
-        await self._write(lambda c: c.execute("DELETE FROM replies WHERE status IS NULL"))
+    async def release_claims(self) -> None:
+        await self._write(lambda c: c.execute("UPDATE replies SET released = 1 WHERE status IS NULL"))
 
     # ------------------------------------------------------------------------------------ transcripts
 

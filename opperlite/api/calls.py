@@ -24,6 +24,7 @@ from opperlite.domain.errors import (
     UnsupportedContentType,
     ValidationFailed,
 )
+from opperlite.domain.ids import repeatable
 from opperlite.domain.services import Services
 from opperlite.domain.types import Project
 
@@ -144,7 +145,11 @@ class Call:
     # ------------------------------------------------------------------------------------- idempotency
 
     async def once(self, fingerprint: Callable[[], Awaitable[bytes]], run: Callable[[], Awaitable[Reply]]) -> Reply:
-        """Run, or replay the reply to the same Idempotency-Key; `fingerprint` is asked after `run` or for a replay."""
+        """Run, or replay the reply to the same Idempotency-Key; with one, `fingerprint` is asked before `run`.
+
+        What `run` makes has ids that derive from the key's claim and the fingerprint: whatever an attempt left that
+        broke off after it had made something, by a crash too, is found by the next one and not made twice.
+        """
         key = self.request.headers.get("idempotency-key")
         if key is None or self._project is None:
             return await run()
@@ -153,21 +158,24 @@ class Call:
                 f"An Idempotency-Key has 1 to {_MAX_KEY} characters", field="Idempotency-Key", allowed={"max": _MAX_KEY}
             )
         store, now = self.services.store, self.services.clock.now()
-        earlier = await store.claim_reply(self.project.id, key, now, now - self.services.policy.reply_ttl)
-        if earlier is not None:
-            if earlier[0] != await fingerprint():
+        claim = await store.claim_reply(self.project.id, key, now, now - self.services.policy.reply_ttl)
+        self.request.scope["state"]["again"] = claim.again
+        if claim.reply is not None:
+            if claim.fingerprint != await fingerprint():
                 raise IdempotencyMismatch()
-            return replayed(earlier[1])
+            return replayed(claim.reply)
         kept = False
         try:
-            reply = await run()
+            asked = await fingerprint()
+            with repeatable(claim.token + asked):
+                reply = await run()
             if reply.status < 300:
-                await asyncio.shield(store.save_reply(self.project.id, key, await fingerprint(), reply.kept()))
+                await asyncio.shield(store.save_reply(self.project.id, key, asked, reply.kept()))
                 kept = True
             return reply
         finally:
             if not kept:
-                await asyncio.shield(store.drop_reply(self.project.id, key))
+                await asyncio.shield(store.release_claim(self.project.id, key))
 
     async def body_fingerprint(self) -> bytes:
         """What makes two JSON requests the same: the route and the exact body."""

@@ -28,8 +28,7 @@ async def upload(call: Call) -> Reply:
             return json_reply(file_of(stored.file, stored.warnings, kept=stored.kept))
 
         async def fingerprint() -> bytes:
-            if not form.complete:
-                await form.read(stack)
+            await form.read(stack)
             return await form.fingerprint()
 
         return await call.once(fingerprint, run)

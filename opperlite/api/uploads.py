@@ -58,7 +58,9 @@ class Form:
         self.complete = False
 
     async def read(self, stack: AsyncExitStack) -> None:
-        """Read the whole body; `stack` owns the staged files."""
+        """Read the whole body, once; `stack` owns the staged files."""
+        if self.complete:
+            return
         # Not strict: a preamble, and what follows the last boundary, mean nothing (RFC 2046, 5.1.1).
         parser = PushMultipartParser(
             _boundary(self._request), content_length=-1, max_segment_count=self._most_parts, strict=False
@@ -105,7 +107,8 @@ class Form:
             # Browsers write line breaks of a name as %0D and %0A.
             filename = checked_filename(segment.filename.replace("%0D", "\r").replace("%0A", "\n"))
         expected = None
-        if self._counted and self._length is not None:
+        # What an earlier attempt made takes quota already: only the row's own check can tell it apart.
+        if self._counted and self._length is not None and not self._request.scope["state"].get("again"):
             expected = max(self._length - _OVERHEAD, 0)
         incoming = await stack.enter_async_context(self._files.receive(self._project, expected))
         self.files.append(Part(segment.name, filename, incoming))

@@ -137,9 +137,9 @@ class Incoming:
         blob = await self._staging.finish()
         self.unnamed = blob.sha256
         file = self._files.describe(self._project, blob, mime_type, filename, "upload", purpose, ttl_seconds)
-        await self._files.add(file)
+        standing = await self._files.add(file)
         self.unnamed = None
-        return Stored(file)
+        return Stored(standing)
 
 
 class Files:
@@ -212,7 +212,7 @@ class Files:
         life = min(limit for limit in (default, project.retention, ttl_seconds) if limit is not None)
         now = self._clock.now()
         return File(
-            id=new_id("file" if kind != "temporary" else "tmp"),
+            id=new_id("file" if kind != "temporary" else "tmp", filename),
             project_id=project.id,
             sha256=blob.sha256,
             bytes=blob.bytes,
@@ -224,9 +224,12 @@ class Files:
             expires_at=now + life,
         )
 
-    async def add(self, file: File) -> None:
-        """Write the row of a blob that is held; raises QuotaExceeded."""
-        await self._store.add_files([file], self._clock.now())
+    async def add(self, file: File) -> File:
+        """Write the row of a blob that is held, unless an earlier attempt has; the file as it stands.
+
+        Raises QuotaExceeded.
+        """
+        return (await self._store.add_files([file], self._clock.now()))[0]
 
     async def get(self, project: Project, file_id: str) -> File:
         file = await self._store.file(project.id, file_id, self._clock.now())

@@ -86,11 +86,16 @@ class Jobs:
 
     # ------------------------------------------------------------------------------------- for callers
 
-    async def submit(self, job: Job) -> None:
-        """Write the row, then schedule it; raises TooManyRequests."""
-        await self._store.add_job(job, self._policy.max_queued_jobs)
-        self._live[job.id] = _Live(job)
-        await self._queue.put(job.id)
+    async def submit(self, job: Job) -> Job:
+        """Write the row, unless an earlier attempt has, then schedule it; the job as it stands.
+
+        Raises TooManyRequests.
+        """
+        job = await self._store.add_job(job, self._policy.max_queued_jobs)
+        if job.state == "queued":
+            self._live.setdefault(job.id, _Live(job))
+            await self._queue.put(job.id)
+        return job
 
     async def view(self, project: Project, job_id: str) -> JobView:
         """The job as it stands; raises NotFound, also for a completed one whose file is gone."""

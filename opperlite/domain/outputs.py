@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -128,18 +128,24 @@ class Studio:
         self, project: Project, made: Made, name: str, data: bytes | None
     ) -> tuple[File | None, str | None, bytes | None]:
         """The file, or the reason why there is none and then surely the bytes."""
+        file: File | None = None
         try:
             async with self.files.blobs.adopt(made.path) as blob:
-                file = self.files.describe(project, blob, made.media.mime_type, named(name, made.media), "generated")
-                try:
-                    await self.files.add(file)
-                    return file, None, data
-                except QuotaExceeded:
-                    data = data or b"".join([piece async for piece in self.files.blobs.read(blob.sha256)])
+                new = self.files.describe(project, blob, made.media.mime_type, named(name, made.media), "generated")
+                with suppress(QuotaExceeded):
+                    file = await self.files.add(new)
+                if file is None:
+                    data = data or await self._bytes(blob.sha256)
+                elif data is not None and file.sha256 != blob.sha256:  # what an earlier attempt made counts
+                    data = await self._bytes(file.sha256)
         except StorageFailed:
             return None, "storage_error", data or await asyncio.to_thread(made.path.read_bytes)
-        await self.files.drop_blob(file.sha256)
-        return None, "quota_exceeded", data
+        if file is None or file.sha256 != blob.sha256:
+            await self.files.drop_blob(blob.sha256)
+        return file, None if file else "quota_exceeded", data
+
+    async def _bytes(self, sha256: str) -> bytes:
+        return b"".join([piece async for piece in self.files.blobs.read(sha256)])
 
 
 class StandIn:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from opperlite.domain.types import (
     BlobRef,
+    Claim,
     Entry,
     File,
     FilePage,
@@ -214,10 +215,10 @@ class MetadataStore(Protocol):
 
     # Files
 
-    async def add_files(self, files: Sequence[File], now: float) -> None:
+    async def add_files(self, files: Sequence[File], now: float) -> Sequence[File]:
         """Insert all or none; raises QuotaExceeded when the live files with these would pass the quota.
 
-        Temporary files take no quota.
+        Gives them as they stand: one whose id is there already stays as it is. Temporary files take no quota.
         """
         ...
 
@@ -267,10 +268,10 @@ class MetadataStore(Protocol):
 
     # Jobs
 
-    async def add_job(self, job: Job, limit: int) -> None:
+    async def add_job(self, job: Job, limit: int) -> Job:
         """Insert a queued job; its `inputs` count as wanted blobs until it ends.
 
-        Raises TooManyRequests when the project already has `limit` jobs that have not ended.
+        Gives the job as it stands: one whose id is there already stays as it is. Raises TooManyRequests when the project already has `limit` jobs that have not ended.
         """
         ...
 
@@ -340,23 +341,23 @@ class MetadataStore(Protocol):
 
     # Idempotency
 
-    async def claim_reply(self, project_id: str, key: str, now: float, since: float) -> tuple[bytes, Reply] | None:
-        """Reserve the key, or give its fingerprint and reply.
+    async def claim_reply(self, project_id: str, key: str, now: float, since: float) -> Claim:
+        """Take the key, with a new random token or that of an earlier request that broke off; or give its reply.
 
-        Raises IdempotencyInProgress while another request holds it. Replies from before `since` are forgotten.
+        Raises IdempotencyInProgress while another request holds it. What is from before `since` is forgotten.
         """
         ...
 
     async def save_reply(self, project_id: str, key: str, fingerprint: bytes, reply: Reply) -> None: ...
 
-    async def drop_reply(self, project_id: str, key: str) -> None:
-        """Give a reserved key back: its request failed and may be tried again."""
+    async def release_claim(self, project_id: str, key: str) -> None:
+        """Let the key be taken again, by the same token: its request failed and may be tried again."""
         ...
 
     async def sweep_replies(self, before: float) -> None: ...
 
-    async def forget_claims(self) -> None:
-        """Give back keys whose requests died with an earlier process. Only for the sole owner, at its start."""
+    async def release_claims(self) -> None:
+        """Release keys whose requests died with an earlier process. Only for the sole owner, at its start."""
         ...
 
     # What the server knows of speech that it made itself

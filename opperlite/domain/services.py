@@ -60,7 +60,7 @@ class Services:
 
     async def start(self) -> None:
         """Recover what an earlier process left, then work."""
-        await self.store.forget_claims()
+        await self.store.release_claims()
         await self.jobs.start()
         self._sweeper = asyncio.create_task(self._sweep_forever(), name="sweeper")
 

@@ -179,6 +179,19 @@ class Reply(Struct, frozen=True):
     headers: dict[str, str] = {}
 
 
+class Claim(Struct, frozen=True):
+    """An Idempotency-Key that was taken: the ids of what its request makes derive from `token`.
+
+    `again` tells of an earlier request with the key that broke off. One that was answered left its `reply`, and the
+    `fingerprint` of what it asked.
+    """
+
+    token: bytes
+    again: bool = False
+    fingerprint: bytes = b""
+    reply: Reply | None = None
+
+
 class Policy(Struct, frozen=True):
     """What the operator set: sizes in bytes, times in seconds.
 

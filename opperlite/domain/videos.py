@@ -145,8 +145,9 @@ class VideoMaker:
                 inputs=tuple(sorted({sha256 for group in names.values() for sha256 in group})),
                 warnings=warnings,
             )
-            await self._jobs.submit(job)
-            adopted.clear()
+            job = await self._jobs.submit(job)
+            if not job.ended:
+                adopted.clear()
         return job
 
     async def _durable(self, local: Local, held: AsyncExitStack, adopted: list[str]) -> str:

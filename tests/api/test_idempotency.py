@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from opperlite.domain.errors import ProviderFailed
-from tests.api.conftest import World, error_of
+from tests.api.conftest import World, error_of, world_of
 from tests.api.test_files import BOUNDARY, FORM, form, part
 from tests.api.test_images import data_uri
 from tests.fakes import png, sound
@@ -151,3 +153,67 @@ async def test_cancelling_is_replayed_too(world: World) -> None:
     error_of(reply, 422, "idempotency_mismatch")
     assert (await world.status(other))["status"] == "processing"
     world.provider.gate.set()
+
+
+@pytest.mark.parametrize("path", ["/v3/images", "/v3/videos", "/v3/audio/speech", "/v3/files"])
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_request_that_broke_off_before_its_reply_was_kept_is_finished(
+    tmp_path: Path, path: str, restart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it made, but could not tell, is found by the retry: one job, one file, though the quota is full now."""
+
+    async def ask(world: World) -> httpx.Response:
+        if path == "/v3/files":
+            return await upload(world)
+        return await world.client.post(path, json=REQUESTS[path], headers=KEY)
+
+    async def lost(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    async def made(world: World) -> list[str]:
+        await asyncio.gather(*map(world.ended, [job["id"] for job in await listed(world, "/v3/artifacts")]))
+        files, jobs = await listed(world, "/v3/files"), await listed(world, "/v3/artifacts")
+        return [one["id"] for one in jobs or files]
+
+    rules = {"quota_files": 1}
+    async with AsyncExitStack() as stack:
+        world = await stack.enter_async_context(world_of(tmp_path, policy=rules))
+        with monkeypatch.context() as patch:
+            patch.setattr(world.services.store, "save_reply", lost)
+            if restart:  # then nothing releases the key either
+                patch.setattr(world.services.store, "release_claim", lost)
+            with pytest.raises(asyncio.CancelledError):
+                await ask(world)
+        before = await made(world)
+        assert len(before) == 1
+        if restart:
+            error_of(await ask(world), 409, "idempotency_in_progress")
+            await stack.aclose()
+            world = await stack.enter_async_context(world_of(tmp_path, policy=rules))
+        reply = await ask(world)
+        assert reply.status_code in (200, 202), reply.text
+        assert before[0] in reply.text
+        assert "warnings" not in reply.json()
+        assert "idempotency-replayed" not in reply.headers
+        assert await made(world) == before
+        assert (await ask(world)).headers["idempotency-replayed"] == "true"
+        assert len(world.remains()) == 1
+
+
+async def listed(world: World, path: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = (await world.client.get(path)).json()["data"]
+    return rows
+
+
+async def test_another_body_after_a_break_is_another_request(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lost(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.services.store, "save_reply", lost)
+        with pytest.raises(asyncio.CancelledError):
+            await upload(world)
+    other = png(note="other")
+    reply = await upload(world, data=other)
+    assert reply.json()["bytes"] == len(other)
+    assert len(await listed(world, "/v3/files")) == 2

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from opperlite.adapters.metadata_sqlite import SqliteMetadata
 from opperlite.domain.errors import IdempotencyInProgress, QuotaExceeded, TooManyRequests
 from opperlite.domain.ports import MetadataStore
 from opperlite.domain.types import (
+    Claim,
     File,
     Job,
     Key,
@@ -439,7 +441,7 @@ async def test_a_foreign_project_cancels_nothing(store: MetadataStore) -> None:
 async def test_a_project_may_have_so_many_unfinished_jobs(store: MetadataStore) -> None:
     jobs = [a_job() for _ in range(3)]
     outcomes = await asyncio.gather(*(store.add_job(job, 2) for job in jobs), return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes] == [type(None), type(None), TooManyRequests]
+    assert [type(outcome) for outcome in outcomes] == [Job, Job, TooManyRequests]
     assert await store.job("proj", jobs[2].id) is None
     await store.add_job(a_job(project_id="other"), 2)
     await store.cancel_job("proj", jobs[0].id, T0)
@@ -521,40 +523,71 @@ async def test_a_key_is_claimed_by_one(store: MetadataStore) -> None:
     outcomes = await asyncio.gather(
         *(store.claim_reply("proj", "key", T0, T0 - 100) for _ in range(5)), return_exceptions=True
     )
-    assert outcomes.count(None) == 1
     assert sum(isinstance(outcome, IdempotencyInProgress) for outcome in outcomes) == 4
+    (claim,) = [outcome for outcome in outcomes if isinstance(outcome, Claim)]
+    assert (claim.again, claim.reply) == (False, None)
+    assert len(claim.token) >= 16
 
 
 async def test_a_saved_reply_comes_back_to_its_project_alone(store: MetadataStore) -> None:
     reply = Reply(202, "application/json", b"\x00\xff{}")
-    await store.claim_reply("proj", "key", T0, T0 - 100)
+    first = await store.claim_reply("proj", "key", T0, T0 - 100)
     await store.save_reply("proj", "key", b"print", reply)
-    assert await store.claim_reply("proj", "key", T0 + 50, T0 - 50) == (b"print", reply)
-    assert await store.claim_reply("other", "key", T0 + 50, T0 - 50) is None
-    assert await store.claim_reply("proj", "another", T0 + 50, T0 - 50) is None
+    assert await store.claim_reply("proj", "key", T0 + 50, T0 - 50) == Claim(first.token, True, b"print", reply)
+    others = [
+        await store.claim_reply("other", "key", T0 + 50, T0 - 50),
+        await store.claim_reply("proj", "another", T0 + 50, T0 - 50),
+    ]
+    assert [(other.again, other.reply) for other in others] == [(False, None)] * 2
+    assert len({first.token, *(other.token for other in others)}) == 3
 
 
 async def test_old_replies_are_forgotten(store: MetadataStore) -> None:
-    await store.claim_reply("proj", "key", T0, T0 - 100)
+    first = await store.claim_reply("proj", "key", T0, T0 - 100)
     await store.save_reply("proj", "key", b"print", Reply(200, "", b""))
-    assert await store.claim_reply("proj", "key", T0 + 101, T0 + 1) is None
+    second = await store.claim_reply("proj", "key", T0 + 101, T0 + 1)
+    assert (second.again, second.reply) == (False, None)
+    assert second.token != first.token
     await store.save_reply("proj", "key", b"new", Reply(200, "", b""))
     await store.sweep_replies(T0 + 101)
-    assert await store.claim_reply("proj", "key", T0 + 102, T0) == (b"new", Reply(200, "", b""))
+    assert (await store.claim_reply("proj", "key", T0 + 102, T0)).fingerprint == b"new"
     await store.sweep_replies(T0 + 102)
-    assert await store.claim_reply("proj", "key", T0 + 103, T0) is None
+    assert (await store.claim_reply("proj", "key", T0 + 103, T0)).reply is None
 
 
-async def test_a_dropped_or_forgotten_claim_is_free_again(store: MetadataStore) -> None:
-    await store.claim_reply("proj", "failed", T0, T0 - 100)
-    await store.drop_reply("proj", "failed")
-    assert await store.claim_reply("proj", "failed", T0, T0 - 100) is None
-    await store.claim_reply("proj", "done", T0, T0 - 100)
+@pytest.mark.parametrize("everything", [False, True])
+async def test_a_released_key_is_taken_again_by_its_token(store: MetadataStore, everything: bool) -> None:
+    done = await store.claim_reply("proj", "done", T0, T0 - 100)
     await store.save_reply("proj", "done", b"print", Reply(200, "", b""))
-    await store.drop_reply("proj", "done")
-    await store.forget_claims()
-    assert await store.claim_reply("proj", "failed", T0, T0 - 100) is None
-    assert await store.claim_reply("proj", "done", T0, T0 - 100) == (b"print", Reply(200, "", b""))
+    failed = await store.claim_reply("proj", "failed", T0, T0 - 100)
+    for _ in range(2):
+        if everything:
+            await store.release_claims()
+        else:
+            await store.release_claim("proj", "failed")
+            await store.release_claim("proj", "done")
+        assert await store.claim_reply("proj", "failed", T0, T0 - 100) == Claim(failed.token, True)
+        with pytest.raises(IdempotencyInProgress):
+            await store.claim_reply("proj", "failed", T0, T0 - 100)
+    assert await store.claim_reply("proj", "done", T0, T0) == Claim(done.token, True, b"print", Reply(200, "", b""))
+
+
+async def test_adding_a_file_again_changes_nothing(store: MetadataStore) -> None:
+    first = a_file(bytes=600)
+    assert list(await store.add_files([first], T0)) == [first]
+    changed = msgspec.structs.replace(first, sha256="f" * 64, bytes=900)
+    assert list(await store.add_files([changed], T0)) == [first]
+    assert await store.file("proj", first.id, T0) == first
+    assert (await store.usage("org", T0)).bytes == 600
+
+
+async def test_adding_a_job_again_changes_nothing(store: MetadataStore) -> None:
+    job = a_job()
+    assert await store.add_job(job, 1) == job
+    taken = await store.take_job(job.id, "runner", T0, T0 + 60, 3)
+    assert await store.add_job(msgspec.structs.replace(job, model="other"), 1) == taken
+    with pytest.raises(TooManyRequests):
+        await store.add_job(a_job(), 1)
 
 
 # -------------------------------------------------------------------------------------------- transcripts

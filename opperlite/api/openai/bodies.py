@@ -58,8 +58,7 @@ class Body:
         if self._form is None:
             members = _decoded(await self._call.body())
         else:
-            if not self._form.complete:
-                await self._form.read(self._stack)
+            await self._form.read(self._stack)
             members = nested(self._form.fields)
             for part in self._form.files:
                 name = part.name.removesuffix("[]")
@@ -78,8 +77,7 @@ class Body:
         """What makes two requests the same."""
         if self._form is None:
             return await self._call.body_fingerprint()
-        if not self._form.complete:
-            await self._form.read(self._stack)
+        await self._form.read(self._stack)
         return await self._call.path_fingerprint() + await self._form.fingerprint()
 
     def rest(self, kind: type[Struct]) -> dict[str, Any]:

@@ -30,8 +30,7 @@ async def upload(call: Call) -> Reply:
             return json_reply(object_of(await _finish(form)))
 
         async def fingerprint() -> bytes:
-            if not form.complete:
-                await form.read(stack)
+            await form.read(stack)
             return await call.path_fingerprint() + await form.fingerprint()
 
         return await call.once(fingerprint, run)
