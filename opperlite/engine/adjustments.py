@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter, ImageOps
 from opperlite.engine import scene, subjects, textures, toning
 from opperlite.engine.countryside import SNOW
 from opperlite.engine.prompt import Reading
+from opperlite.engine.scaling import scaled
 from opperlite.engine.symbols import Colour, luma
 
 Step = Callable[[Image.Image], Image.Image]
@@ -77,7 +78,7 @@ def _gradient(colour: Colour, strength: int, *, falling: bool = True) -> Step:
         rows = [
             strength * (image.height - row if falling else row) // max(1, image.height) for row in range(image.height)
         ]
-        mask = Image.frombytes("L", (1, image.height), bytes(rows)).resize(image.size)
+        mask = scaled(Image.frombytes("L", (1, image.height), bytes(rows)), image.size)
         image = image.copy()
         image.paste(colour, (0, 0), mask)
         return image
@@ -139,7 +140,7 @@ def _framed(image: Image.Image) -> Image.Image:
     out.paste((246, 243, 236), (rim, rim, max(rim + 1, width - rim), max(rim + 1, height - rim)))
     edge = rim + mount
     if width > 2 * edge and height > 2 * edge:
-        out.paste(image.resize((width - 2 * edge, height - 2 * edge), Image.Resampling.BICUBIC), (edge, edge))
+        out.paste(scaled(image, (width - 2 * edge, height - 2 * edge)), (edge, edge))
     return out
 
 

@@ -24,6 +24,7 @@ from opperlite.engine.light import HOURS, Light
 from opperlite.engine.noise import fingerprint
 from opperlite.engine.pixels import Pixels
 from opperlite.engine.prompt import Reading, Thing
+from opperlite.engine.scaling import scaled
 from opperlite.engine.scene import Scene
 from opperlite.engine.stage import Stage
 from opperlite.engine.symbols import luma
@@ -79,7 +80,7 @@ class Editor:
         return not (self.steps or self.reading.things or self.reading.styles or asked or _falls(self.reading))
 
     def _layers(self, image: Image.Image) -> list[Layer]:
-        dim = luma(image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))) < 70  # type: ignore[arg-type]
+        dim = luma(scaled(image, (1, 1), Image.Resampling.BOX).getpixel((0, 0))) < 70  # type: ignore[arg-type]
         key = (*image.size, dim)
         if key not in self._overlays:
             self._overlays.clear()
@@ -185,7 +186,7 @@ def _cropped(reading: Reading, image: Image.Image) -> Image.Image:
 def _widened(image: Image.Image) -> Image.Image:
     """The picture smaller in the middle of its own softened, mirrored surroundings."""
     width, height = image.size
-    inner = image.resize((max(1, width * 5 // 8), max(1, height * 5 // 8)), Image.Resampling.BICUBIC)
+    inner = scaled(image, (max(1, width * 5 // 8), max(1, height * 5 // 8)))
     x, y = (width - inner.width) // 2, (height - inner.height) // 2
     padded = np.pad(
         np.asarray(inner), ((y, height - inner.height - y), (x, width - inner.width - x), (0, 0)), mode="symmetric"

@@ -11,6 +11,7 @@ from opperlite.engine.layers import Plate, Sprite, Strip
 from opperlite.engine.light import lit, mix, scale
 from opperlite.engine.noise import smooth
 from opperlite.engine.outlines import ellipse
+from opperlite.engine.scaling import scaled
 from opperlite.engine.skies import sky, stars
 from opperlite.engine.stage import Stage
 from opperlite.engine.symbols import Colour
@@ -30,8 +31,8 @@ def outer_space(stage: Stage) -> None:
     half = (max(2, stage.height // 4), max(2, stage.width // 4))
     for number, colour in enumerate((*colours, (214, 120, 190))[:3]):
         noise = smooth(stage.number("nebula", number), *half, (half[0] / 1.8, half[1] / 1.8), 5).astype(np.int32)
-        mask = Image.fromarray(np.clip((noise - 132) * 2, 0, 190).astype(np.uint8)).resize(
-            plate.size, Image.Resampling.BICUBIC
+        mask = scaled(
+            Image.fromarray(np.clip((noise - 132) * 2, 0, 190).astype(np.uint8)), plate.size, Image.Resampling.BICUBIC
         )
         plate.paste(mix(colour, (255, 255, 255), 0.12 * number), (0, 0), mask)
     stars(plate, stage.stream("stars"), stage.height, 1.0)
@@ -52,7 +53,7 @@ def _planet(stage: Stage) -> None:
     mask = Image.new("L", ball.size)
     raster.fill(mask, [ellipse(extent / 2, extent / 2, radius, radius, 120)], (255,))
     shade = Image.radial_gradient("L").point([min(235, max(0, (value - 96) * 3)) for value in range(256)])
-    shade = shade.resize((int(extent * 1.7), int(extent * 1.7)))
+    shade = scaled(shade, (int(extent * 1.7), int(extent * 1.7)))
     ball.paste((4, 4, 16, 255), (-int(extent * 0.5), -int(extent * 0.55)), shade)
     ball.putalpha(mask)
     stage.layers.append(Sprite([ball], x - extent / 2, y - extent / 2, 0.2))

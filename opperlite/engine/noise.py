@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from opperlite.engine.scaling import scaled
+
 T = TypeVar("T")
 
 
@@ -71,9 +73,7 @@ def smooth(seed: int, height: int, width: int, cell: tuple[float, float], octave
         rows = max(2, int(height * 2**octave / cell[0]) + 2)
         columns = max(2, int(width * 2**octave / cell[1]) + 2)
         grain = Image.fromarray(white(fingerprint(seed, octave), min(rows, height + 2), min(columns, width + 2)))
-        # Crop one cell of the border away: resize clamps there and would leave flat edges.
-        scaled = grain.resize((width, height), Image.Resampling.BICUBIC)
-        total += (np.asarray(scaled, np.int32) - 128) * weight
+        total += (np.asarray(scaled(grain, (width, height)), np.int32) - 128) * weight
         used += weight
         weight >>= 1
     spread = total * 3 // (used * 2) + 128

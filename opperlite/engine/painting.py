@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
 from opperlite.engine.noise import white
+from opperlite.engine.scaling import scaled
 from opperlite.engine.textures import (
     PAPER,
     at_part,
@@ -126,7 +127,7 @@ def points(image: Image.Image, seed: int) -> Image.Image:
         step = max(4, round((9 - 2 * number) * unit))
         columns, rows = image.width // step + 1, image.height // step + 1
         dice = white(seed + number, rows * 3, columns).astype(np.int32)
-        colours = np.asarray(saturated(image, 1.5).resize((columns, rows), Image.Resampling.BOX), np.int32)
+        colours = np.asarray(scaled(saturated(image, 1.5), (columns, rows), Image.Resampling.BOX), np.int32)
         shift = np.stack([(dice[k * rows : (k + 1) * rows] - 128) * 26 // 128 for k in range(3)], axis=2)
         dabs = np.clip(colours + shift, 0, 255).astype(np.uint8)
         y, x = np.arange(image.height)[:, None], np.arange(image.width)[None, :]

@@ -14,6 +14,7 @@ from opperlite.engine.lexicon import tables
 from opperlite.engine.noise import Stream, fingerprint, white
 from opperlite.engine.pixels import Pixels, check, cover, resize
 from opperlite.engine.prompt import Reading
+from opperlite.engine.scaling import scaled
 
 __all__ = ["Editor", "apply", "draw", "edit", "editor"]
 
@@ -152,7 +153,7 @@ def _lent(base: Pixels, references: Sequence[Pixels], change: Editor) -> Pixels:
     if not references:
         return base
     colours = [
-        np.asarray(Image.fromarray(np.ascontiguousarray(one[:, :, :3])).resize((1, 1), Image.Resampling.BOX))[0, 0]
+        np.asarray(scaled(Image.fromarray(np.ascontiguousarray(one[:, :, :3])), (1, 1), Image.Resampling.BOX))[0, 0]
         for one in references
     ]
     mean = tuple(int(sum(int(colour[k]) for colour in colours) // len(colours)) for k in range(3))
@@ -173,7 +174,7 @@ def _pinned(image: Image.Image, references: Sequence[Pixels], seed: int) -> None
         side = min(room * 0.86, image.height * 0.42, image.width * 0.42)
         scale = side / max(picture.size)
         size = (max(4, round(picture.width * scale)), max(4, round(picture.height * scale)))
-        small = picture.resize(size, Image.Resampling.BICUBIC).convert("RGBA")
+        small = scaled(picture, size).convert("RGBA")
         if picture.mode == "RGB":
             rim = max(1, size[0] // 24)
             card = Image.new("RGBA", (size[0] + 2 * rim, size[1] + 2 * rim), (250, 249, 246, 255))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from opperlite.engine.errors import BadMedia
+from opperlite.engine.scaling import scaled
 
 Pixels = NDArray[np.uint8]
 
@@ -133,8 +134,7 @@ def resize(pixels: Pixels, width: int, height: int) -> Pixels:
     check(pixels)
     if pixels.shape[:2] == (height, width):
         return pixels
-    gap = 3.0 if width * 3 < pixels.shape[1] else None
-    return _array(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC, reducing_gap=gap))
+    return _array(scaled(Image.fromarray(pixels), (width, height)))
 
 
 def coarse(pixels: Pixels, cell: int) -> Pixels:

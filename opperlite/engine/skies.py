@@ -10,6 +10,7 @@ from opperlite.engine.layers import Motion, Plate, Sprite, Veil
 from opperlite.engine.light import lit, mix, scale
 from opperlite.engine.noise import Stream, profile, smooth
 from opperlite.engine.outlines import ellipse
+from opperlite.engine.scaling import scaled
 from opperlite.engine.stage import Stage
 from opperlite.engine.symbols import Colour
 from opperlite.engine.terrain import column, radial, shine
@@ -86,7 +87,7 @@ def wisps(plate: Image.Image, stage: Stage, rows: int) -> None:
     half = (max(2, rows // 4), max(2, stage.width // 4))
     noise = smooth(stage.number("wisps"), half[0], half[1], (half[0] / 2.6, half[0] * 1.5), 5)
     mask = np.clip((noise.astype(np.int32) - 118) * strength // 100, 0, 200).astype(np.uint8)
-    shaped = Image.fromarray(mask).resize((stage.width, rows), Image.Resampling.BICUBIC)
+    shaped = scaled(Image.fromarray(mask), (stage.width, rows))
     light = stage.light
     colour = mix(light.low, (255, 255, 255), 0.45) if not light.night else mix(light.low, light.top, 0.3)
     if strength == 190:
@@ -145,7 +146,7 @@ def cloud(stream: Stream, width: int, top: Colour, bottom: Colour) -> Image.Imag
         mask.paste(Image.fromarray(found[0]), found[1])
     foot = Image.new("L", mask.size, 0)
     table = [min(255, max(0, round(255 * (1.0 - (row / height - 0.72) / 0.2)))) for row in range(height)]
-    foot.paste(Image.frombytes("L", (1, height), bytes(table)).resize(mask.size))
+    foot.paste(scaled(Image.frombytes("L", (1, height), bytes(table)), mask.size))
     alpha = np.asarray(mask, np.uint16) * np.asarray(foot, np.uint16) // 255
     image = column(width, height, [(0.05, top), (0.55, mix(top, bottom, 0.25)), (0.95, bottom)]).convert("RGBA")
     image.putalpha(Image.fromarray((alpha * 236 // 255).astype(np.uint8)))

@@ -12,6 +12,7 @@ from opperlite.engine.layers import Frames, Motion, Sprite
 from opperlite.engine.lexicon import tables
 from opperlite.engine.light import hue, lit, mix
 from opperlite.engine.placement import Spot
+from opperlite.engine.scaling import scaled
 from opperlite.engine.stage import Stage
 from opperlite.engine.symbols import Colour, Symbol
 from opperlite.engine.waterside import swell
@@ -158,7 +159,7 @@ def _model(colours: Image.Image, alpha: Image.Image, bright: Colour, dark: Colou
     below = soft[3 * reach : 3 * reach + rows, 3 * reach : 3 * reach + columns]
     for side, colour, strength in ((above, bright, 66), (below, dark, 92)):
         mask = np.clip((235 - side) * strength // 235, 0, 255).astype(np.uint8)
-        colours.paste(colour, (0, 0), Image.fromarray(mask).resize(colours.size, Image.Resampling.BILINEAR))
+        colours.paste(colour, (0, 0), scaled(Image.fromarray(mask), colours.size, Image.Resampling.BILINEAR))
 
 
 def _motion(stage: Stage, spot: Spot) -> Motion:

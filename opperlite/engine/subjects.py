@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from opperlite.engine.pixels import Pixels
+from opperlite.engine.scaling import scaled
 
 _STEEP: Final = 14
 """Differences between neighbours from which a contour is taken to be there, of 255."""
@@ -32,7 +33,7 @@ def subject(pixels: Pixels) -> Mask:
         inside = 255 - _from_border(away < _threshold(away))
     # The contour itself counts as inside so far; take it off again.
     shaped = Image.fromarray(inside).filter(ImageFilter.MinFilter(3)).filter(ImageFilter.MedianFilter(3))
-    return np.array(shaped.resize(image.size, Image.Resampling.BICUBIC))
+    return np.array(scaled(shaped, image.size))
 
 
 def _steps(pixels: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -99,6 +100,6 @@ def filled(pixels: Pixels, hole: Mask) -> Pixels:
         levels.append(levels[-1].reduce(2))
     out = levels[-1].convert("RGB")
     for level in reversed(levels[:-1]):
-        out = out.resize(level.size, Image.Resampling.BICUBIC)
+        out = scaled(out, level.size)
         out.paste(level.convert("RGB"), (0, 0), level.getchannel("A"))
     return np.array(out)

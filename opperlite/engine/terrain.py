@@ -11,6 +11,7 @@ from PIL import Image
 
 from opperlite.engine.light import mix, scale
 from opperlite.engine.noise import Stream, fingerprint, profile, smooth, white
+from opperlite.engine.scaling import scaled
 from opperlite.engine.symbols import Colour
 
 Heights = NDArray[np.float64]
@@ -137,7 +138,7 @@ def mottle(image: Image.Image, strength: int, seed: int, cell: tuple[float, floa
     width, height = image.size
     rows, columns = max(2, (height + 1) // 2), max(2, (width + 1) // 2)
     noise = Image.fromarray(smooth(seed, rows, columns, (cell[0] / 2, cell[1] / 2), 4))
-    _shade(image, noise.resize(image.size, Image.Resampling.BILINEAR), strength)
+    _shade(image, scaled(noise, image.size, Image.Resampling.BILINEAR), strength)
 
 
 def _shade(image: Image.Image, noise: Image.Image, strength: int) -> None:
@@ -217,7 +218,7 @@ def ground(
     steps = [row / max(1, rows - 1) for row in range(rows)]
     image = _gradient(width, [mix(far, near, step) for step in steps])
     noise = Image.fromarray(smooth(seed, max(2, rows // 2), max(2, width // 2), (rows / 5, rows / 5 * flat / 2), 4))
-    grain = np.asarray(noise.resize((width, rows), Image.Resampling.BILINEAR))
+    grain = np.asarray(scaled(noise, (width, rows), Image.Resampling.BILINEAR))
     # Rows near the horizon take their noise from further apart: seen at a slant it is squeezed.
     order = [min(rows - 1, round(rows * math.sqrt(step))) for step in steps]
     _shade(image, Image.fromarray(grain[order]), strength)
@@ -232,7 +233,7 @@ def blades(image: Image.Image, colour: Colour, seed: int, size: float, count: in
     small = [tuft(Stream("tuft", seed, kind), scale(colour, 0.82 + 0.12 * kind), size) for kind in range(4)]
     sprites = [
         [
-            part.resize((max(1, round(part.width * step / 4)), max(1, round(part.height * step / 4))))
+            scaled(part, (max(1, round(part.width * step / 4)), max(1, round(part.height * step / 4))))
             for step in (1, 2, 3, 4)
         ]
         for part in small
@@ -289,13 +290,13 @@ def _glow(diameter: int, strength: int, power: float) -> Image.Image:
     # Pillow's radial gradient reaches 181 at the middle of the sides.
     table = [round(strength * max(0.0, 1.0 - i / 180.0) ** power) for i in range(256)]
     extent = max(2, diameter)
-    return Image.radial_gradient("L").point(table).resize((extent, extent), Image.Resampling.BILINEAR)
+    return scaled(Image.radial_gradient("L").point(table), (extent, extent), Image.Resampling.BILINEAR)
 
 
 def blob(width: int, height: int, colour: Colour, strength: int) -> Image.Image:
     """A soft elliptic shadow."""
     table = [round(strength * min(1.0, max(0.0, 1.35 * (1.0 - i / 180.0)))) for i in range(256)]
-    mask = Image.radial_gradient("L").point(table).resize((max(2, width), max(2, height)), Image.Resampling.BILINEAR)
+    mask = scaled(Image.radial_gradient("L").point(table), (max(2, width), max(2, height)), Image.Resampling.BILINEAR)
     image = Image.new("RGBA", mask.size, (*colour, 0))
     image.putalpha(mask)
     return image

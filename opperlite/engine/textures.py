@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
 from opperlite.engine.noise import smooth, white
+from opperlite.engine.scaling import scaled
 
 Filter = Callable[[Image.Image, int], Image.Image]
 
@@ -38,14 +39,14 @@ def at_part(image: Image.Image, factor: int, draw: Callable[[Image.Image], Image
     """Work at a fraction of the size: soft filters cost a fraction and look the same."""
     if min(image.size) < 96 or factor == 1:
         return draw(image)
-    return draw(image.reduce(factor)).resize(image.size, Image.Resampling.BICUBIC)
+    return scaled(draw(image.reduce(factor)), image.size)
 
 
 def noise_over(image: Image.Image, seed: int, tall: float, wide: float, octaves: int = 3) -> Image.Image:
     width, height = image.size
     rows, columns = max(2, height // 2), max(2, width // 2)
     small = Image.fromarray(smooth(seed, rows, columns, (max(1.5, tall / 2), max(1.5, wide / 2)), octaves))
-    return small.resize(image.size, Image.Resampling.BILINEAR)
+    return scaled(small, image.size, Image.Resampling.BILINEAR)
 
 
 def grain(image: Image.Image, seed: int) -> Image.Image:

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from opperlite.engine.noise import white
+from opperlite.engine.scaling import scaled
 from opperlite.engine.textures import grain, noise_over, saturated, textured
 
 
@@ -12,7 +13,7 @@ def pixel(image: Image.Image, seed: int) -> Image.Image:
     """Large square pixels in few colours."""
     cells = 88
     side = max(2, round(min(image.size) / cells))
-    small = image.resize((max(1, image.width // side), max(1, image.height // side)), Image.Resampling.BOX)
+    small = scaled(image, (max(1, image.width // side), max(1, image.height // side)), Image.Resampling.BOX)
     few = saturated(small, 1.2).quantize(28, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
     return few.resize(image.size, Image.Resampling.NEAREST)
 
@@ -50,7 +51,7 @@ def mosaic(image: Image.Image, seed: int) -> Image.Image:
     """Small square stones with joints between."""
     step = max(4, round(min(image.size) / 64))
     columns, rows = -(-image.width // step), -(-image.height // step)
-    small = np.asarray(image.resize((columns, rows), Image.Resampling.BOX), np.int32)
+    small = np.asarray(scaled(image, (columns, rows), Image.Resampling.BOX), np.int32)
     dice = white(seed, rows, columns).astype(np.int32)
     small = np.clip(small + (dice % 41 - 20)[:, :, None], 0, 255)
     out = small.repeat(step, axis=0).repeat(step, axis=1)[: image.height, : image.width]
@@ -97,13 +98,11 @@ def stained(image: Image.Image, seed: int) -> Image.Image:
     step = max(5, round(min(small.size) / 25))
     owner, gap, count = _cells(small, step, seed)
     colours = np.clip(_means(saturated(small, 1.7), owner, count) * 9 // 8, 0, 255).astype(np.uint8)
-    glass = Image.fromarray(colours[owner]).resize(
-        image.size, Image.Resampling.NEAREST if scale_ == 1 else Image.Resampling.BILINEAR
-    )
+    glass = scaled(Image.fromarray(colours[owner]), image.size, Image.Resampling.BILINEAR)
     lead = np.clip(255 - (gap - step) * 255 // max(1, step * 2), 0, 255).astype(np.uint8)
     shine = noise_over(image, seed + 2, 40, 40, 4)
     glass = textured(glass, shine, 60)
-    glass.paste((16, 16, 20), (0, 0), Image.fromarray(lead).resize(image.size, Image.Resampling.BICUBIC))
+    glass.paste((16, 16, 20), (0, 0), scaled(Image.fromarray(lead), image.size))
     return glass
 
 
@@ -111,7 +110,7 @@ def stitch(image: Image.Image, seed: int) -> Image.Image:
     """Crosses of thread on linen."""
     step = max(6, round(min(image.size) / 76))
     columns, rows = -(-image.width // step), -(-image.height // step)
-    small = image.resize((columns, rows), Image.Resampling.BOX).quantize(32, dither=Image.Dither.NONE).convert("RGB")
+    small = scaled(image, (columns, rows), Image.Resampling.BOX).quantize(32, dither=Image.Dither.NONE).convert("RGB")
     colours = np.asarray(small, np.int32).repeat(step, axis=0).repeat(step, axis=1)[: image.height, : image.width]
     x, y = np.arange(image.width)[None, :] % step, np.arange(image.height)[:, None] % step
     one, two = np.abs(x - y), np.abs(x + y - step + 1)

@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
+from opperlite.engine.scaling import scaled
 from opperlite.engine.textures import at_part, edges_of, grain, lightness, noise_over, saturated, textured, unit_of
 
 
@@ -40,7 +41,7 @@ def vignette(image: Image.Image, seed: int, strength: int = 120) -> Image.Image:
     """Darken the corners."""
     mask = Image.radial_gradient("L").point([max(0, value - 110) * strength // 145 for value in range(256)])
     image = image.copy()
-    image.paste((8, 8, 14), (0, 0), mask.resize(image.size, Image.Resampling.BILINEAR))
+    image.paste((8, 8, 14), (0, 0), scaled(mask, image.size, Image.Resampling.BILINEAR))
     return image
 
 

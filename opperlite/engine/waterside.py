@@ -8,6 +8,7 @@ from opperlite.engine.countryside import SNOW, far_range, grass, mountains, tree
 from opperlite.engine.layers import Plate, Strip, Veil, Water, margin
 from opperlite.engine.light import lit, mix, saturated, scale
 from opperlite.engine.noise import smooth
+from opperlite.engine.scaling import scaled
 from opperlite.engine.skies import sky, sun_place
 from opperlite.engine.stage import Stage
 from opperlite.engine.symbols import Colour, luma
@@ -22,7 +23,7 @@ def water_layer(stage: Stage, bottom: int, *, mirror: float = 0.55) -> None:
     strength = round(255 * (1.0 - mirror))
     alpha = bytes(min(255, strength + round(70 * row / max(1, rows - 1))) for row in range(rows))
     overlay = gradient.convert("RGBA")
-    overlay.putalpha(Image.frombytes("L", (1, rows), alpha).resize((stage.width, rows)))
+    overlay.putalpha(scaled(Image.frombytes("L", (1, rows), alpha), (stage.width, rows)))
     stage.layers.append(
         Water(stage.horizon, bottom, overlay, mirror, _glints(stage, rows), mix(stage.light.low, (255, 255, 255), 0.5))
     )
@@ -202,10 +203,8 @@ def _rays(stage: Stage) -> Image.Image:
     width, rows = stage.width + stage.width // 2, stage.height
     noise = smooth(stage.number("rays"), 2, width // 4, (2.0, stage.unit * 0.05), 3)[0].astype(np.int32)
     line = np.concatenate((noise, noise[::-1]))
-    strength = np.clip((line - 118) * 2, 0, 150)
-    wide = np.asarray(Image.fromarray(strength.astype(np.uint8)[None, :]).resize((width, 1), Image.Resampling.BICUBIC))[
-        0
-    ]
+    beam = Image.fromarray(np.clip((line - 118) * 2, 0, 150).astype(np.uint8)[None, :])
+    wide = np.asarray(scaled(beam, (width, 1)))[0]
     fade = (np.clip(1.0 - np.arange(rows) / (rows * 0.75), 0, 1) * 150).astype(np.int32)
     slant = (np.arange(width)[None, :] + (np.arange(rows) // 3)[:, None]) % width
     alpha = (wide[slant].astype(np.int32) * fade[:, None] // 255).astype(np.uint8)

@@ -8,6 +8,7 @@ from opperlite.engine.layers import Falling, Flash, Veil
 from opperlite.engine.light import mix
 from opperlite.engine.noise import smooth
 from opperlite.engine.outlines import ellipse, stroked
+from opperlite.engine.scaling import scaled
 from opperlite.engine.stage import Stage
 from opperlite.engine.symbols import Colour
 
@@ -40,7 +41,7 @@ def fog(stage: Stage, number: int = 1, density: int = 120) -> None:
     """A bank of mist, densest in its middle; number 0 lies farther away than 1."""
     half, rows = stage.width * 3 // 4 + 1, round(stage.height * 0.66)
     small = smooth(stage.number("fog", number), max(2, rows // 6), max(2, half // 6), (rows / 18, half / 12), 4)
-    mask = np.asarray(Image.fromarray(small).resize((half, rows), Image.Resampling.BICUBIC), np.int32)
+    mask = np.asarray(scaled(Image.fromarray(small), (half, rows)), np.int32)
     bell = (255 * np.clip(1.3 - 1.3 * np.abs(np.arange(rows) / max(1, rows) * 2.0 - 1.0), 0.0, 1.0)).astype(np.int32)
     alpha = np.clip((mask + 40) * bell[:, None] // 255, 0, density).astype(np.uint8)
     # Mirrored, so that the drifting bank has no seam.

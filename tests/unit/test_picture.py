@@ -20,16 +20,18 @@ for prompt in ("a red fox by a lake at dusk, fog", "neon city in the rain", "wat
 """
 
 
-def drawn_elsewhere(threads: str) -> str:
-    """The hashes that a fresh process with this many threads prints."""
+def drawn_elsewhere(threads: str, *, plain: bool = False) -> str:
+    """The hashes that a fresh process with this many threads prints; plain as on the oldest processor."""
     limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
     environment = {**os.environ, **limits, "PYTHONHASHSEED": threads}
+    if plain:
+        environment["NPY_DISABLE_CPU_FEATURES"] = " ".join(np._core._multiarray_umath.__cpu_dispatch__)
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, check=True, text=True)
     return done.stdout
 
 
-def test_the_same_bytes_in_every_process_with_any_number_of_threads() -> None:
-    first, second = drawn_elsewhere("1"), drawn_elsewhere("2")
+def test_the_same_bytes_in_every_process_on_any_processor_with_any_number_of_threads() -> None:
+    first, second = drawn_elsewhere("1"), drawn_elsewhere("2", plain=True)
     assert first == second
     assert len(set(first.split())) == 3
 

@@ -24,16 +24,16 @@ PROMPTS = (
 )
 
 GOLDEN = {
-    "two hot air balloons over a green valley at sunrise": "566f445c95751653",
-    "a lighthouse in a storm at sea": "49c0387079fc93e5",
-    "neon city at night in the rain": "bd93106350c4d109",
-    "a cup of coffee and two apples": "087f39431946526b",
-    "three fish in a coral reef": "88181c336b04d1ab",
+    "two hot air balloons over a green valley at sunrise": "5b2ae40488f2b6a8",
+    "a lighthouse in a storm at sea": "f68c177366755aa6",
+    "neon city at night in the rain": "6959b36e7e2f7d81",
+    "a cup of coffee and two apples": "1b3bed5076f23f8d",
+    "three fish in a coral reef": "2696262d6477fa70",
     "abstract shapes in red and blue": "bf0a2c74f0d2de5b",
-    "ein Fuchs im verschneiten Wald, Aquarell": "9c7ffe0b62edaad1",
-    "un château dans les montagnes, pixel art": "6e0f70bcb7ddce6b",
-    "edit": "067441133a3bd5a2",
-    "frame": "5fad1e423c859e37",
+    "ein Fuchs im verschneiten Wald, Aquarell": "545a3045a91fe5b1",
+    "un château dans les montagnes, pixel art": "9ccdbea15513f4ef",
+    "edit": "d7d7caf325ce0e03",
+    "frame": "ae5fbfecb818a31c",
     "transparent": "d310fcbf646c28a8",
 }
 
