@@ -19,7 +19,7 @@ from opperlite.engine.pipeline import Progress, ahead, bound_heap
 from opperlite.engine.references import References
 from opperlite.engine.soundtrack import Soundtrack
 from opperlite.engine.video_reader import MAX_PIXELS, MAX_SECONDS, VideoReader, sound
-from opperlite.engine.video_streams import SoundOnly, VideoInfo
+from opperlite.engine.video_streams import LARGE_FRAME, SoundOnly, VideoInfo
 from opperlite.engine.video_writer import SOUND_RATE, ColorConverter, Picture, Samples, VideoWriter
 
 __all__ = ["SoundOnly", "VideoInfo", "edit", "extend", "generate", "probe", "spritesheet", "thumbnail"]
@@ -32,8 +32,6 @@ _SOUND_BLOCK: Final = SOUND_RATE
 _RESHAPING: Final = frozenset(("rotate", "square"))
 
 Told = Callable[[float], None]
-
-bound_heap()
 
 
 def probe(path: Path, *, max_duration: float = MAX_SECONDS, max_pixels: int = MAX_PIXELS) -> VideoInfo:
@@ -70,6 +68,7 @@ def generate(
     """
     rate = _rate(fps)
     _check_frames(frames)
+    _prepare(width, height)
     composed = scene.compose(prompt, seed=seed, style=style)
     quantizer = None
     if image is None:
@@ -119,6 +118,7 @@ def edit(
         rate = _rate(fps if fps is not None else min(info.fps, Fraction(_MAX_FPS)))
         count = frames if frames is not None else max(1, round(Fraction(info.duration) * rate))
         _check_frames(count)
+        _prepare(*size)
         edited = _edited(reader, editor, size, rate, count, mask, references)
         planes = _continued(edited, prompt, rate, count, seed)
         heard = sound(source) if info.has_audio else None
@@ -139,6 +139,7 @@ def extend(
         info = reader.info
         size, rate = (_even(info.width), _even(info.height)), _rate(min(info.fps, Fraction(_MAX_FPS)))
         kept = max(1, round(Fraction(info.duration) * rate))
+        _prepare(*size)
         planes = _continued(reader.pictures(rate, kept, *size), prompt, rate, kept + frames, seed)
         heard = _then(source, prompt, kept / rate, frames / rate, seed) if info.has_audio else None
         with VideoWriter(out, width=size[0], height=size[1], fps=rate, sound=info.has_audio) as writer:
@@ -178,6 +179,11 @@ def _rate(fps: float | Fraction) -> Fraction:
 def _check_frames(frames: int) -> None:
     if frames < 1:
         raise ValueError(f"a clip needs at least one frame, not {frames}")
+
+
+def _prepare(width: int, height: int) -> None:
+    if width * height > LARGE_FRAME:
+        bound_heap()
 
 
 def _even(side: int) -> int:

@@ -18,7 +18,9 @@ from opperlite.engine.video_container import Container
 _MAX_SIDE: Final = 16_384
 _MAX_FPS: Final = 240
 _DECODER_THREADS: Final = 2
-_LARGE_FRAME: Final = 1280 * 720 * 3 // 2
+LARGE_FRAME: Final = 1280 * 720 * 3 // 2
+"""Pixels of a frame from which on memory counts more than speed."""
+
 _RGB, _UNSPECIFIED = 0, 2  # ITU-T H.273: matrix codes of RGB, and of a stream that names none
 
 
@@ -64,7 +66,7 @@ def video_stream(container: InputContainer) -> VideoStream:
         if stream.codec_context is None:
             raise BadMedia("The video's codec is not known.")
         # Each further thread holds further frames.
-        large = stream.codec_context.width * stream.codec_context.height > _LARGE_FRAME
+        large = stream.codec_context.width * stream.codec_context.height > LARGE_FRAME
         stream.codec_context.thread_count = 1 if large else _DECODER_THREADS
         stream.thread_type = "AUTO"
         return stream

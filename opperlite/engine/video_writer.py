@@ -14,6 +14,8 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from opperlite.engine.video_streams import LARGE_FRAME
+
 SOUND_RATE = 48_000
 """Samples a second of every sound track written; what MP4 players resample to anyway."""
 
@@ -25,7 +27,6 @@ _QUALITY = "23"
 _THREADS = 2
 _BT709 = 1  # ITU-T H.273: the code of BT.709 for primaries, transfer and matrix alike
 _MPEG_RANGE = 1
-_LARGE_FRAME = 1280 * 720 * 3 // 2
 _KEYFRAME_SECONDS = 5
 
 Picture = NDArray[np.uint8]
@@ -63,7 +64,7 @@ def encoder_options(width: int, height: int, fps: Fraction, first_quantizer: int
     """
     keyframes = max(1, min(250, round(fps * _KEYFRAME_SECONDS)))
     params = ["cpu-independent=1", f"keyint={keyframes}"]
-    if width * height > _LARGE_FRAME:
+    if width * height > LARGE_FRAME:
         params += ["rc-lookahead=1", "bframes=0", "weightp=0", "force-cfr=1"]
     if first_quantizer is not None:
         params.append(f"zones=0,0,q={first_quantizer}")
