@@ -52,7 +52,7 @@ class LocalStaging:
         self._size = 0
         self._unsynced = 0
         self._syncing: Future[None] | None = None
-        self.held: str | None = None
+        self._keeping: asyncio.Future[None] | None = None
 
     async def write(self, chunk: Chunk) -> None:
         self._chunks.append(chunk)
@@ -69,37 +69,45 @@ class LocalStaging:
             self._writing = self._store.start(self._write_waiting)
 
     async def digest(self) -> str:
-        await self._settle()
-        self._waiting.append(self._chunks)
-        self._chunks, self._collected = [], 0
-        await self._store.work(self._write_waiting)
+        await self._hand_over(self._write_waiting)
         return self._hash.hexdigest()
 
     async def finish(self) -> BlobRef:
-        await self._settle()
-        self._waiting.append(self._chunks)
-        self._chunks, self._collected = [], 0
-        digest = await self._store.work(self._complete)
-        await self._store.keep(self._path, digest)
-        self.held = digest
+        await self._hand_over(self._complete)
+        digest = self._hash.hexdigest()
+        self._keeping = asyncio.ensure_future(self._store.keep(self._path, digest))
+        await asyncio.shield(self._keeping)
         return BlobRef(digest, self._size)
 
     async def discard(self) -> None:
-        """Close and remove the temp file, whatever happened."""
+        """Let go of the blob, close and remove the temp file, whatever happened; its caller may be gone."""
         self._waiting.clear()
-        try:
+        with suppress(StorageFailed, FileNotFoundError):
             await self._settle()
-        except (StorageFailed, FileNotFoundError):
-            pass
-        finally:
-            await self._store.work(self._drop)
+        if self._keeping is not None:
+            with suppress(StorageFailed, FileNotFoundError):
+                await self._keeping
+                self._store.release(self._hash.hexdigest())
+        await self._store.work(self._drop)
+
+    async def _hand_over(self, work: Callable[[], None]) -> None:
+        """Have everything written that came so far, by `work` on a thread."""
+        await self._settle()
+        self._waiting.append(self._chunks)
+        self._chunks, self._collected = [], 0
+        self._writing = self._store.start(work)
+        await self._settle()
 
     async def _settle(self) -> None:
-        """Wait until what was handed over is written; raises what that raised."""
-        writing, self._writing = self._writing, None
+        """Wait until what was handed over is done; raises what that raised."""
+        writing = self._writing
         if writing is not None:
-            with translated():
-                await asyncio.shield(writing)
+            try:
+                with translated():
+                    await asyncio.shield(writing)
+            finally:
+                if writing.done():  # else the caller went away, and `discard` waits: two threads never meet here
+                    self._writing = None
 
     def _write_waiting(self) -> None:
         if self._file is None:
@@ -123,13 +131,12 @@ class LocalStaging:
         if syncing is not None:
             syncing.result()
 
-    def _complete(self) -> str:
+    def _complete(self) -> None:
         self._write_waiting()
         assert self._file is not None
         self._end_sync()
         os.fsync(self._file.fileno())
         self._file.close()  # close, then rename: Windows dislikes the reverse
-        return self._hash.hexdigest()
 
     def _drop(self) -> None:
         if self._file is not None:
@@ -172,8 +179,6 @@ class LocalBlobs:
             await asyncio.shield(self._end(staging, name))
 
     async def _end(self, staging: LocalStaging, name: str) -> None:
-        if staging.held is not None:
-            self._release(staging.held)
         try:
             await staging.discard()
         finally:
@@ -186,7 +191,7 @@ class LocalBlobs:
         try:
             yield BlobRef(digest, size)
         finally:
-            self._release(digest)
+            self.release(digest)
 
     async def keep(self, path: Path, digest: str) -> None:
         """Move a synced file to its place under its hash, and hold it."""
@@ -213,9 +218,10 @@ class LocalBlobs:
         try:
             yield
         finally:
-            self._release(sha256)
+            self.release(sha256)
 
-    def _release(self, digest: str) -> None:
+    def release(self, digest: str) -> None:
+        """End a hold."""
         self._held[digest] -= 1
         if not self._held[digest]:
             del self._held[digest]
@@ -299,12 +305,20 @@ class LocalBlobs:
         name = secrets.token_hex(16)
         folder = self._staging / name
         self._active.add(name)
+        making = self.start(folder.mkdir)
         try:
-            await self.work(folder.mkdir)
+            with translated():
+                await asyncio.shield(making)
             yield folder
         finally:
-            await asyncio.shield(self.work(lambda: shutil.rmtree(folder, ignore_errors=True)))
-            self._active.discard(name)
+            await asyncio.shield(self._clear(making, folder))
+
+    async def _clear(self, making: asyncio.Future[None], folder: Path) -> None:
+        await asyncio.wait([making])  # its caller may be gone: a folder is not removed before it is made
+        try:
+            await self.work(shutil.rmtree, folder, ignore_errors=True)
+        finally:
+            self._active.discard(folder.name)
 
     # ---------------------------------------------------------------------------------------- threads
 

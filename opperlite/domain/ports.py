@@ -271,7 +271,8 @@ class MetadataStore(Protocol):
     async def add_job(self, job: Job, limit: int) -> Job:
         """Insert a queued job; its `inputs` count as wanted blobs until it ends.
 
-        Gives the job as it stands: one whose id is there already stays as it is. Raises TooManyRequests when the project already has `limit` jobs that have not ended.
+        Gives the job as it stands: one whose id is there already stays as it is. Raises TooManyRequests when the
+        project already has `limit` jobs that have not ended.
         """
         ...
 
