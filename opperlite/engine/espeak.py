@@ -121,8 +121,8 @@ class Synthesizer:
 
 
 @contextmanager
-def session() -> Iterator[Synthesizer]:
-    """Load espeak-ng afresh, so that the same calls in a session give the same samples; one at a time."""
+def session(seed: int = 0) -> Iterator[Synthesizer]:
+    """Load espeak-ng afresh, so that the same calls and seed give the same samples; one session at a time."""
     # The library holds one voice at a time, and its noise is the C library's.
     with c_random.lock:
         library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -144,8 +144,8 @@ def session() -> Iterator[Synthesizer]:
             if rate <= 0:
                 raise RuntimeError(f"espeak-ng could not start with its data at {data.decode()}")
             # It seeds its noise with the time of day.
-            library.espeak_ng_SetRandSeed(ctypes.c_long(1))
-            c_random.seed(1)
+            library.espeak_ng_SetRandSeed(ctypes.c_long(seed & 0x7FFFFFFF))
+            c_random.seed(seed)
             yield Synthesizer(library, rate)
         finally:
             library.espeak_Terminate()

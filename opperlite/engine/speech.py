@@ -151,7 +151,7 @@ def _perform(
             if phrase.language == "en" and flite.available(voice.recording):
                 spoken = _by_flite(phrase, adjusted, seed)
             else:
-                session = session or stack.enter_context(espeak.session())
+                session = session or stack.enter_context(espeak.session(seed))
                 spoken = _by_espeak(phrase, adjusted, session)
             silence = np.zeros(round(RATE * gap), np.float32)
             pieces.extend((silence, spoken.samples))
