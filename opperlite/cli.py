@@ -9,6 +9,7 @@ import click
 from opperlite import __version__, tenancy, upkeep
 from opperlite.config import ConfigError
 from opperlite.demo import demo
+from opperlite.environment import env
 from opperlite.options import SettingsCommand, as_json, load_settings, settings_options
 from opperlite.output import print_table
 
@@ -83,7 +84,7 @@ def cli() -> None:
     """Opper's media API (files, images, video, audio) as one offline program on your own machine."""
 
 
-for _command in (*tenancy.COMMANDS, *upkeep.COMMANDS, demo):
+for _command in (*tenancy.COMMANDS, *upkeep.COMMANDS, demo, env):
     cli.add_command(_command)
 
 

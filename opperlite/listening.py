@@ -33,6 +33,17 @@ def is_loopback(host: str) -> bool:
     return all(ipaddress.ip_address(address).is_loopback for address in addresses)
 
 
+def reachable(host: str) -> str:
+    """The address by which this machine reaches a server that listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- shown, not listened on
+
+
+def url_of(settings: Settings, port: int) -> str:
+    """Where clients find the server: its public URL, or its address on this machine."""
+    host = reachable(settings.host)
+    return settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def check_exposure(settings: Settings) -> None:
     """Refuse to give every machine of the network a server that takes any key. Raises ConfigError, CannotListen."""
     if settings.auth == "keys" or settings.open_to_network or is_loopback(settings.host):

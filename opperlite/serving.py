@@ -6,7 +6,6 @@ import math
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import uvicorn
 
@@ -15,7 +14,8 @@ from opperlite.api.app import create_app
 from opperlite.api.connections import limited
 from opperlite.config import Settings
 from opperlite.domain.services import Services
-from opperlite.listening import BACKLOG
+from opperlite.listening import BACKLOG, reachable, url_of
+from opperlite.running import told
 from opperlite.signals import Stop
 from opperlite.wiring import open_services
 
@@ -80,7 +80,8 @@ async def _answer(services: Services, settings: Settings, sockets: list[socket.s
     port: int = sockets[0].getsockname()[1]
     stop.server = Server(config, lambda: _show(banner(settings, port, first_key)))
     stop.server.should_exit = stop.asked
-    await stop.server.serve(sockets)
+    with told(settings.data, url_of(settings, port), reachable(settings.host), port):
+        await stop.server.serve(sockets)
 
 
 def _show(text: str) -> None:
@@ -93,7 +94,7 @@ def _show(text: str) -> None:
 
 def banner(settings: Settings, port: int, first_key: str | None) -> str:
     """What a person needs to begin: where, what, which key, and one command that works as it stands."""
-    url = settings.public_url or f"http://{_reachable(settings.host)}:{port}"
+    url = url_of(settings, port)
     lines = [
         f"opperlite {__version__}",
         f"  URL   {url}",
@@ -115,11 +116,6 @@ def _which_key(settings: Settings, first_key: str | None) -> str:
     if first_key is not None:
         return f"{first_key}  (the first one; note it down, it is not shown again)"
     return "one that `opperlite keys create` made"
-
-
-def _reachable(host: str) -> str:
-    named: dict[str, Any] = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 -- shown, not listened on
-    return str(named.get(host, f"[{host}]" if ":" in host else host))
 
 
 def example(url: str, key: str) -> str:

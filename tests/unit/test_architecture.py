@@ -24,6 +24,8 @@ COMMAND = {
     "signals",
     "logs",
     "demo",
+    "environment",
+    "running",
 }
 
 # What each part may import of ours, beside itself.
@@ -37,6 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "wiring": {"domain", "adapters", "config"},
     **{part: {"config", "values", "domain", "wiring", "api", *COMMAND} for part in COMMAND},
     "demo": {"engine"},
+    "pytest_plugin": set(),
 }
 # Adapters that run the engine, in processes of their own.
 ENGINE_ADAPTERS = {f"opperlite.adapters.{name}" for name in ("provider_offline", "offline_tasks", "workers")}
