@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opperlite.engine import gallery, picture, styles
+from opperlite.engine import gallery, picture, styles, typeface
 
 PROGRAM = """
 import hashlib, sys
@@ -154,3 +154,27 @@ def test_contact_sheet() -> None:
 
 def test_there_are_sixty_different_prompts() -> None:
     assert len(set(gallery.PROMPTS)) == 60
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("Größe", "Gro\u0308sse"),
+        ("naïve — é", "nai\u0308ve - e\u0301"),
+        ("猫 and cat", "… and cat"),
+        ("ok", "ok"),
+    ],
+)
+def test_captions_are_written_with_the_letters_there_are(text: str, written: str) -> None:
+    assert typeface.written(text) == written
+
+
+def test_marks_are_drawn() -> None:
+    plain, marked = (picture.draw(f'a cat "{word}"', 200, 200) for word in ("aaa", "äää"))
+    assert not np.array_equal(plain, marked)
+
+
+def test_quoted_words_are_lettered() -> None:
+    said, unsaid = picture.draw('a robot saying "HELLO"', 256, 256), picture.draw("a robot saying", 256, 256)
+    bright = (said[15:55].min(axis=2) > 235).sum()
+    assert int(bright) > 300 + int((unsaid[15:55].min(axis=2) > 235).sum()) // 2
