@@ -140,11 +140,15 @@ def empty_database() -> bytes:
 
 @asynccontextmanager
 async def world_of(
-    folder: Path, token: str | None = "test", policy: dict[str, Any] | None = None, **settings: Any
+    folder: Path,
+    token: str | None = "test",
+    policy: dict[str, Any] | None = None,
+    provider: Any = None,
+    **settings: Any,
 ) -> AsyncIterator[World]:
     """An application over a folder; `settings` are those of `Settings`, `policy` changes what they set."""
     chosen = Settings(data=folder, access_log=False, **settings)
-    clock, provider, fetcher = FakeClock(), QuickProvider(), FakeFetcher()
+    clock, provider, fetcher = FakeClock(), provider or QuickProvider(), FakeFetcher()
     rules = msgspec.structs.replace(policy_of(chosen), **(policy or {}))
     folder.mkdir(exist_ok=True)
     if not (folder / "opperlite.db").exists():
