@@ -11,6 +11,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from opperlite.engine import motion, pixels, planar_scene, precipitation, prompt, scene, styles
 from opperlite.engine.noise import fingerprint
+from opperlite.engine.planar import encodable
 from opperlite.engine.video_writer import ColorConverter, Picture
 
 _DISSOLVE_START = 0.25
@@ -122,7 +123,7 @@ class StillClip:
         luma = motion.split(planes)[0]
         for overlay in self._overlays:
             overlay.apply(luma, float(index / self._fps), fading)
-        return VideoFrame.from_ndarray(planes, "yuv420p")
+        return encodable(planes)
 
     def _dissolved(self, last: motion.Warp, share: float) -> motion.Planes:
         mix = (share - _DISSOLVE_START) / (_DISSOLVE_END - _DISSOLVE_START)

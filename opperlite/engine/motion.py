@@ -104,8 +104,11 @@ class Warp:
 
     def at(self, way: float) -> Planes:
         """The picture at a part of the way (0 to 1); at 0 it is the picture itself. A fresh array."""
-        place = min(max(way, 0.0), 1.0)
-        return join(self._luma.at(place), self._chroma[0].at(place), self._chroma[1].at(place))
+        width, height = self._size
+        out = np.empty((height * 3 // 2, width), np.uint8)
+        for part, plane in zip((self._luma, *self._chroma), split(out), strict=True):
+            view(plane).paste(part.at(min(max(way, 0.0), 1.0)))
+        return out
 
     def _corners(self, way: float) -> NDArray[np.float64]:
         """Where in the source each corner of the mesh looks: shape (rows, columns, 2), x then y."""
@@ -141,13 +144,13 @@ class _Part:
         self._divisor, self._stops, self._mesh = divisor, stops, mesh
         self._warped = lru_cache(maxsize=2)(self._warp)
 
-    def at(self, way: float) -> Planes:
+    def at(self, way: float) -> Image.Image:
         place = way * self._stops
         stop = min(int(place), self._stops - 1)
         share = place - stop
         if share < 1e-6:
-            return np.asarray(self._warped(stop))
-        return np.asarray(Image.blend(self._warped(stop), self._warped(stop + 1), share))
+            return self._warped(stop)
+        return Image.blend(self._warped(stop), self._warped(stop + 1), share)
 
     def _warp(self, stop: int) -> Image.Image:
         if stop == 0:
@@ -204,6 +207,14 @@ def join(luma: Planes, blue: Planes, red: Planes) -> Planes:
     for target, part in zip(split(out), (luma, blue, red), strict=True):
         target[...] = part
     return out
+
+
+def view(plane: Planes) -> Image.Image:
+    """A plane as an image in the same memory: what is painted on the image is in the array."""
+    height, width = plane.shape
+    image = Image.frombuffer("L", (width, height), plane, "raw", "L", 0, 1)
+    image.readonly = 0
+    return image
 
 
 def blended(first: Planes, second: Planes, share: float) -> Planes:

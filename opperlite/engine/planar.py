@@ -12,7 +12,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from opperlite.engine.motion import join, split
+from opperlite.engine.motion import Planes, split, view
 
 _MINIMUM_CHROMA: Final = 6  # levels from grey below which a small picture's colour does not show
 
@@ -72,26 +72,29 @@ class PlanarImage:
 
 
 class PlanarCanvas:
-    """A canvas of three planes; sides in pixels must be even."""
+    """A canvas of three planes, to be painted on as images or as arrays; sides in pixels must be even."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
-        self.luma = Image.new("L", (width, height), 16)
-        self.chroma = (Image.new("L", (width // 2, height // 2), 128), Image.new("L", (width // 2, height // 2), 128))
+        self._use(np.full((height * 3 // 2, width), 128, np.uint8))
+
+    def _use(self, planes: Planes) -> None:
+        self._planes = planes
+        self.parts = split(planes)
+        self.luma, *chroma = (view(part) for part in self.parts)
+        self.chroma = (chroma[0], chroma[1])
 
     @classmethod
     def of(cls, frame: VideoFrame) -> "PlanarCanvas":
         """A canvas with a frame's picture (yuv420p) on it."""
         canvas = cls(frame.width, frame.height)
-        luma, blue, red = (Image.fromarray(part) for part in split(np.asarray(frame.to_ndarray(), np.uint8)))
-        canvas.luma, canvas.chroma = luma, (blue, red)
+        canvas._use(np.array(frame.to_ndarray(), np.uint8))
         return canvas
 
     def tint(self, colour: tuple[int, int, int], share: float) -> None:
         """Mix a colour (luma, blue, red) into everything."""
-        tables = [[round(value + (part - value) * share) for value in range(256)] for part in colour]
-        self.luma = self.luma.point(tables[0])
-        self.chroma = (self.chroma[0].point(tables[1]), self.chroma[1].point(tables[2]))
+        for value, plane in zip(colour, (self.luma, *self.chroma), strict=True):
+            plane.paste(plane.point([round(old + (value - old) * share) for old in range(256)]))
 
     def fill(self, colour: tuple[int, int, int], left: int, top: int, right: int, bottom: int) -> None:
         """Fill a rectangle with a colour (luma, blue, red)."""
@@ -101,13 +104,15 @@ class PlanarCanvas:
 
     def frame(self) -> VideoFrame:
         """What is on the canvas now, for the encoder."""
-        frame = VideoFrame(self.width, self.height, "yuv420p")
-        if all(plane.line_size == plane.width for plane in frame.planes):
-            for target, source in zip(frame.planes, (self.luma, *self.chroma), strict=True):
-                target.update(source.tobytes())
-            return frame
-        planes = [np.asarray(plane) for plane in (self.luma, *self.chroma)]
-        return VideoFrame.from_ndarray(join(planes[0], planes[1], planes[2]), "yuv420p")
+        return encodable(self._planes.copy())
+
+
+def encodable(planes: Planes) -> VideoFrame:
+    """Planes as a frame for the encoder, which may keep the array: nothing else may write to it."""
+    # PyAV takes an array over without a copy, but rounds the height down to a multiple of 4.
+    if planes.shape[0] % 6 == 0:
+        return VideoFrame.from_numpy_buffer(planes, "yuv420p")
+    return VideoFrame.from_ndarray(planes, "yuv420p")
 
 
 def colour_of(rgb: tuple[int, ...]) -> tuple[int, int, int]:

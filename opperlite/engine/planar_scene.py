@@ -8,10 +8,10 @@ from typing import Final, Protocol
 import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
-from PIL import Image
 
 from opperlite.engine import layers
 from opperlite.engine.layers import pan
+from opperlite.engine.motion import Planes
 from opperlite.engine.planar import PlanarCanvas, PlanarImage, Sheet, colour_of
 
 ROOMY: Final = 1280 * 720
@@ -169,9 +169,9 @@ class _Water:
         wave = np.sin(34.0 * np.sqrt(near) * 2.2 - time * 2.1) + 0.6 * np.sin(row * 0.9 + time * 3.3)
         shift = pad + np.rint(wave * (0.6 + near * pad * 0.3)).astype(np.int64)
         source = np.rint(row * 1.05 + wave * near * 3).astype(np.int64)
-        _mirror(canvas.luma, layer.horizon, source, shift, pad)
-        for plane in canvas.chroma:
-            _mirror(plane, layer.horizon // 2, source[::2] // 2, shift[::2] // 2, pad // 2)
+        _mirror(canvas.parts[0], layer.horizon, source, shift, pad)
+        for part in canvas.parts[1:]:
+            _mirror(part, layer.horizon // 2, source[::2] // 2, shift[::2] // 2, pad // 2)
         self._tint.paste(canvas, 0, layer.horizon)
         for x, y, length, thickness, phase in layer.glints.tolist():
             glow = math.sin(phase / 100.0 + time * 2.4)
@@ -251,9 +251,9 @@ def _split(alpha: NDArray[np.uint8], top: int) -> int:
     return min(len(alpha), split + (top + split) % 2)
 
 
-def _mirror(plane: Image.Image, horizon: int, source: NDArray[np.int64], shift: NDArray[np.int64], pad: int) -> None:
-    above = np.asarray(plane)[:horizon][::-1]
+def _mirror(part: Planes, horizon: int, source: NDArray[np.int64], shift: NDArray[np.int64], pad: int) -> None:
+    above = part[:horizon][::-1]
     padded = np.pad(above, ((0, 0), (pad, pad)), mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, plane.width, axis=1)
-    rows = np.clip(source, 0, len(above) - 1)
-    plane.paste(Image.fromarray(windows[rows, np.clip(shift, 0, 2 * pad)]), (0, horizon))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, part.shape[1], axis=1)
+    rows = np.clip(source, 0, len(above) - 1)[: len(part) - horizon]
+    part[horizon : horizon + len(rows)] = windows[rows, np.clip(shift, 0, 2 * pad)[: len(rows)]]
