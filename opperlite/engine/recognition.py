@@ -84,7 +84,7 @@ def transcribe(
     signatures: list[diarization.Signature | None] = []
     for stretch in _stretches(meter):
         heard = ears.recognize(stretch)
-        for turn in _turns(heard) if diarize else filter(None, (heard,)):
+        for turn in _turns(heard, _TURN_PAUSE if diarize else _SENTENCE_PAUSE):
             turns.append(turn)
             signatures.append(_signature(stretch, turn) if diarize else None)
     segments = _attributed(turns, diarization.speakers(signatures)) if diarize else map(_segment, turns)
@@ -287,17 +287,20 @@ _TURN_PAUSE = 0.18
 """Seconds between words at which a new speaker may begin."""
 
 
+_SENTENCE_PAUSE = 0.25
+"""Seconds between words at which a sentence is taken to end."""
+
 _PAUSE = 0.5
 """Seconds of silence that end a speaker's segment."""
 
 
-def _turns(words: tuple[Word, ...]) -> Iterator[tuple[Word, ...]]:
-    """Split words at pauses long enough for another speaker to begin."""
+def _turns(words: tuple[Word, ...], pause: float) -> Iterator[tuple[Word, ...]]:
+    """Split words where `pause` seconds or more lie between them."""
     if not words:
         return
     start = 0
     for index in range(1, len(words)):
-        if words[index].start - words[index - 1].end >= _TURN_PAUSE:
+        if words[index].start - words[index - 1].end >= pause:
             yield words[start:index]
             start = index
     yield words[start:]

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from opperlite.engine import audio, flite, recognition, speech
+from opperlite.engine import audio, flite, recognition, speech, vocabulary
 from opperlite.engine.errors import BadMedia
 from opperlite.engine.recognition import Transcript
 
@@ -192,6 +192,16 @@ def test_a_prompt_makes_its_words_likelier(tmp_path: Path) -> None:
     assert "opper" not in recognition.transcribe(path).text.lower()
     assert "Opper dashboard" in recognition.transcribe(path, prompt="Opper, dashboard").text
     assert "opper" not in recognition.transcribe(path).text.lower()
+
+
+def test_a_prompt_adds_pronunciations_for_rare_and_unknown_words() -> None:
+    decoder = recognition._new_decoder()
+    model = decoder.get_lm(decoder.current_search())
+    names = vocabulary.add(decoder, "Kubernetes, canoe and the Opper")
+    assert set(names.values()) == {"Kubernetes", "canoe", "Opper"}
+    assert decoder.lookup_word("~canoe") == decoder.lookup_word("canoe") == "K AH N UW"
+    assert decoder.lookup_word("~Kubernetes") == "K UW B ER N EH T IY Z"
+    assert model.prob(["~canoe"]) > model.prob(["canoe"])
 
 
 @pytest.mark.parametrize("prompt", ["12 !? 😀 ~ ~~ <s> [x] ++a++", "Zażółć gęślą 世界", "x" * 3000])
