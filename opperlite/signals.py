@@ -1,5 +1,6 @@
 """What the signals that end a program do to a server."""
 
+import contextlib
 import os
 import signal
 from types import FrameType
@@ -32,8 +33,9 @@ class Stop:
     def receive(self, number: int, frame: FrameType | None) -> None:
         if self.asked and number == signal.SIGINT:
             os._exit(STOPPED_AT_ONCE)
-        if not self.asked:
-            os.write(2, b"Stopping when what is in flight is finished; Ctrl-C stops at once.\n")
-        self.asked = True
+        first, self.asked = not self.asked, True
         if self.server is not None:
             self.server.should_exit = True
+        if first:
+            with contextlib.suppress(OSError):  # nobody has to read it
+                os.write(2, b"Stopping when what is in flight is finished; Ctrl-C stops at once.\n")

@@ -138,7 +138,7 @@ async def restore(folder: Path, source: Path, at: str | None, advance: Advance) 
     """
     _require_empty(folder)
     with _made(folder), FolderLock(folder / LOCK) as lock:
-        for name in (_FRESH, "blobs", SECRET):  # what an interrupted restore left
+        for name in (_FRESH, "staging", "blobs", SECRET):  # what an interrupted restore left
             _remove(folder / name)
         fresh = folder / _FRESH
         try:
@@ -284,7 +284,7 @@ def _write_private(path: Path, pieces: Iterator[bytes]) -> None:
 
 def _move_in(fresh: Path, folder: Path) -> None:
     """The database last: until it is there, the folder counts as one whose restore was interrupted."""
-    for name in ("blobs", SECRET, DATABASE):
+    for name in ("staging", "blobs", SECRET, DATABASE):
         sync_folder(folder)
         (fresh / name).rename(folder / name)
     sync_folder(folder)
