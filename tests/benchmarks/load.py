@@ -63,7 +63,9 @@ function setup(thread) table.insert(threads, thread) end
 function response(status) if status ~= %(expected)d then wrong = wrong + 1 end end
 function done(summary, latency)
   local bad = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
-  for _, thread in ipairs(threads) do bad = bad + thread:get("wrong") end
+  local counted = 0
+  for _, thread in ipairs(threads) do counted = counted + thread:get("wrong") end
+  bad = bad + math.max(counted, summary.errors.status)
   io.write(string.format(
     '\\n{"requests": %%d, "seconds": %%f, "p50": %%f, "p99": %%f, "wrong": %%d}\\n', summary.requests,
     summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, bad))
@@ -87,9 +89,7 @@ def _wrk(call: Call, seconds: float, connections: int) -> Outcome:
         path.write_text(script)
         words = [WRK, "-t1", f"-c{connections}", f"-d{math.ceil(seconds)}s", "--timeout", "10s", "-s", str(path)]
         ran = subprocess.run([*words, call.url], capture_output=True, text=True, check=True)
-    outcome = Outcome(**json.loads(ran.stdout.strip().splitlines()[-1]))
-    assert "Non-2xx" not in ran.stdout, ran.stdout
-    return outcome
+    return Outcome(**json.loads(ran.stdout.strip().splitlines()[-1]))
 
 
 # --------------------------------------------------------------------------------------------------- ours
