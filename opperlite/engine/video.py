@@ -205,7 +205,7 @@ def _write(
     told = Progress(progress, total)
     length = round(Fraction(total) / writer.fps * SOUND_RATE)
     feed = _Feed(writer, heard, length) if heard is not None else None
-    with closing(ahead(planes)) as drawn:
+    with closing(ahead(planes, 1 if writer.large else 2)) as drawn:
         for count, frame in enumerate(drawn, start=1):
             writer.write(frame)
             if feed:

@@ -52,8 +52,9 @@ class VideoReader:
             self._stream = video_stream(self._container)
             check_size(self._stream, max_pixels)
             self._check_duration(stated_seconds(self._container, self._stream), max_duration)
-            self._first = self._first_frame()
-            self.info = self._measure(max_duration)
+            first = self._first_frame()
+            self._size = (first.width, first.height)
+            self.info = self._measure(first, max_duration)
         except BaseException:
             self._container.close()
             raise
@@ -76,11 +77,11 @@ class VideoReader:
             raise BadMedia(f"The video cannot be decoded: its {codec_name(self._stream)} stream is damaged.") from error
         raise BadMedia("The video holds no frame; at least one is needed.")
 
-    def _measure(self, max_duration: float) -> VideoInfo:
+    def _measure(self, first: VideoFrame, max_duration: float) -> VideoInfo:
         frames, seconds = count_frames(self._path, self._kind)
         self._check_duration(seconds, max_duration)
         self._check_sampled(seconds)
-        width, height = shown_size(self._first, self._stream)
+        width, height = shown_size(first, self._stream)
         rate = steady_rate(self._stream, frames, seconds)
         return VideoInfo(
             width=width,
@@ -110,9 +111,9 @@ class VideoReader:
         self._container.seek(start + int(seconds / base), stream=self._stream)
 
     def _check_same_size(self, frame: VideoFrame) -> None:
-        if (frame.width, frame.height) != (self._first.width, self._first.height):
+        if (frame.width, frame.height) != self._size:
             raise BadMedia(
-                f"The video changes its size from {self._first.width}x{self._first.height} to "
+                f"The video changes its size from {self._size[0]}x{self._size[1]} to "
                 f"{frame.width}x{frame.height}; one size throughout is needed."
             )
 
@@ -190,7 +191,9 @@ class VideoReader:
         except FFmpegError as error:
             if found is None:
                 raise BadMedia(f"The video cannot be decoded near {seconds:.1f} s.") from error
-        return self.picture(found or self._first, (self.info.width, self.info.height))
+        if found is None:
+            raise BadMedia(f"The video holds no frame near {seconds:.1f} s.")
+        return self.picture(found, (self.info.width, self.info.height))
 
 
 def sound(path: Path) -> Iterator[Samples]:

@@ -90,6 +90,7 @@ class VideoWriter:
     ) -> None:
         if width % 2 or height % 2 or width < 2 or height < 2:
             raise ValueError(f"a video's sides must be even and at least 2, not {width}x{height}")
+        self.large = width * height > LARGE_FRAME
         self._path = path
         self._part = path.with_name(path.name + ".part")
         self.fps = fps
