@@ -42,7 +42,8 @@ class FolderLock:
     def __enter__(self) -> FolderLock:
         """Raises StorageFailed when another process has it or the folder cannot be written."""
         try:
-            self._file = open(self._path, "ab+", buffering=0)
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+            self._file = os.fdopen(handle, "r+b", buffering=0)
         except OSError as error:
             raise StorageFailed(f"The data folder {self._path.parent} cannot be written: {error.strerror}") from error
         try:
@@ -55,14 +56,15 @@ class FolderLock:
                 "stop it, or give this one another folder with --data"
             ) from None
         self.unclean = bool(_content(self._file))
-        self._write(str(os.getpid()))
+        self._write(f"{os.getpid():<20}")  # in place: a full disk does not lose what an unclean end left
         return self
 
     def _write(self, content: str) -> None:
         assert self._file is not None
         try:
-            self._file.truncate(0)
+            self._file.seek(0)
             self._file.write(content.encode())
+            self._file.truncate()
             os.fsync(self._file.fileno())
         except OSError as error:
             self._file.close()

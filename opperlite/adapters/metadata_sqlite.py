@@ -188,6 +188,7 @@ def _open(connection: sqlite3.Connection, path: Path, check: bool) -> None:
     if check:
         found = _one(connection, "PRAGMA quick_check(1)")[0]
         if found != "ok":
+            found = " ".join(found.split())
             raise StorageFailed(f"{path} is damaged ({found}): run `opperlite doctor`, or restore a backup")
     migrate(connection, path)
 
@@ -208,7 +209,7 @@ _TROUBLES: Mapping[int, str] = {
     sqlite3.SQLITE_CANTOPEN: "The database cannot be opened: look at the data folder's permissions",
     sqlite3.SQLITE_BUSY: "The database is locked by another program: close that one",
     sqlite3.SQLITE_LOCKED: "The database is locked by another program: close that one",
-    sqlite3.SQLITE_IOERR: "The disk failed under the database: look at the system's log",
+    sqlite3.SQLITE_IOERR: "The disk failed under the database: it is full, or broken as the system's log tells",
     sqlite3.SQLITE_CORRUPT: "The database is damaged: run `opperlite doctor`, or restore a backup",
     sqlite3.SQLITE_NOTADB: "The database is damaged: run `opperlite doctor`, or restore a backup",
 }
@@ -827,6 +828,10 @@ def _transaction(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> 
             try:
                 outcomes.append((work(connection), None))
             except Exception as error:
+                if (
+                    not connection.in_transaction
+                ):  # a full or failing disk undoes all (sqlite.org/lang_transaction.html)
+                    raise
                 connection.execute("ROLLBACK TO method")
                 outcomes.append((None, translated(error) if isinstance(error, sqlite3.Error) else error))
             connection.execute("RELEASE method")
@@ -844,7 +849,8 @@ def _snapshot(connection: sqlite3.Connection, work: Work[T]) -> T:
     try:
         return work(connection)
     finally:
-        connection.execute("COMMIT")
+        if connection.in_transaction:  # a failing disk ends it
+            connection.execute("ROLLBACK")
 
 
 def _one(connection: sqlite3.Connection, statement: str, *values: object) -> Any:

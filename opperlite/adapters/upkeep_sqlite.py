@@ -84,7 +84,9 @@ class SqliteUpkeep:
 
     async def damage(self) -> Sequence[str]:
         def check(connection: sqlite3.Connection) -> Sequence[str]:
-            found = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_MOST_FINDINGS})")]
+            found = [
+                " ".join(row[0].split()) for row in connection.execute(f"PRAGMA integrity_check({_MOST_FINDINGS})")
+            ]
             broken = connection.execute("PRAGMA foreign_key_check").fetchmany(_MOST_FINDINGS)
             found += [f"a row of {table} names one of {parent} that is not there" for table, _, parent, _ in broken]
             return [one for one in found if one != "ok"]
