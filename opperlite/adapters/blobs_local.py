@@ -243,15 +243,16 @@ class LocalBlobs:
             if end is not None and end - start <= PIECE:  # one visit to a thread instead of four
                 yield await self.work(_slice, path, start, end)
                 return
-            async with aiofiles.open(path, "rb", executor=self._threads) as file:
-                await file.seek(start)
-                left = end - start if end is not None else None
-                while left is None or left > 0:
-                    piece = await file.read(PIECE if left is None else min(PIECE, left))
-                    if not piece:
-                        return
-                    yield piece
-                    left = None if left is None else left - len(piece)
+            with translated():
+                async with aiofiles.open(path, "rb", executor=self._threads) as file:
+                    await file.seek(start)
+                    left = end - start if end is not None else None
+                    while left is None or left > 0:
+                        piece = await file.read(PIECE if left is None else min(PIECE, left))
+                        if not piece:
+                            return
+                        yield piece
+                        left = None if left is None else left - len(piece)
         except FileNotFoundError:
             raise NotFound("The stored bytes are gone") from None
 

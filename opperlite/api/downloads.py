@@ -11,7 +11,7 @@ from urllib.parse import quote
 from litestar.types import Receive, Scope, Send
 
 from opperlite.api.replies import error_reply, method_of
-from opperlite.domain.errors import NotFound, RangeNotSatisfiable
+from opperlite.domain.errors import NotFound, RangeNotSatisfiable, StorageFailed
 from opperlite.domain.links import Disposition
 from opperlite.domain.ports import BlobStore
 from opperlite.domain.types import File
@@ -89,7 +89,7 @@ class Download:
         pieces = self._blobs.read(self._file.sha256, start, end)
         try:  # before the head is sent: bytes that are lost are an error, not a broken 200
             piece = await anext(pieces, b"")
-        except NotFound as error:
+        except (NotFound, StorageFailed) as error:
             await error_reply(error, scope["path"])(scope, receive, send)
             return
         await self._start(send, 206 if part else 200, f'"{self._file.sha256}"', part)

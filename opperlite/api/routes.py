@@ -271,7 +271,7 @@ ROUTES: tuple[Route, ...] = (
         "application/octet-stream",
         key="none",
         query=_LINK,
-        errors=(errors.LinkInvalid, errors.NotFound, errors.RangeNotSatisfiable),
+        errors=(errors.LinkInvalid, errors.NotFound, errors.RangeNotSatisfiable, errors.StorageFailed),
         own=True,
         head=True,
     ),
