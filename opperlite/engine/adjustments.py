@@ -71,6 +71,19 @@ def subject_tint(colour: Colour) -> Step:
     return run
 
 
+def sky_tint(colour: Colour) -> Step:
+    """Colour what hangs together with the upper border without a contour between: most often the sky."""
+    coloured = tint(colour)
+
+    def run(image: Image.Image) -> Image.Image:
+        mask = subjects.sky(np.asarray(image))
+        out = image.copy()
+        out.paste(coloured(coloured(image)), (0, 0), Image.fromarray(mask))
+        return out
+
+    return run
+
+
 def _gradient(colour: Colour, strength: int, *, falling: bool = True) -> Step:
     """A colour laid over the picture, strongest at the top (or the foot)."""
 

@@ -16,6 +16,7 @@ from opperlite.engine.adjustments import (
     WEATHER_STEPS,
     Step,
     place_tint,
+    sky_tint,
     subject_tint,
     tint,
 )
@@ -30,7 +31,7 @@ from opperlite.engine.stage import Stage
 from opperlite.engine.symbols import luma
 
 GEOMETRY: Final = frozenset(("rotate", "upside_down", "mirror", "flip_vertical", "crop", "zoom_out"))
-
+"""Edits that move pixels to other places; `shaped` makes them."""
 
 _TURNED_BY_WEATHER: Final = ("rain", "storm", "snow", "fog")
 
@@ -69,7 +70,10 @@ class Editor:
         if not reading.things and reading.settings and not set(reading.edits) - {"add", "change"}:
             found.append(place_tint(reading))
         tinted = subject_tint if "recolour" in reading.edits else tint
-        found += [tinted(colour) for colour in (*reading.colours, *reading.tints.values())]
+        sky = reading.tints.get("sky_tint")
+        found += [sky_tint(sky)] if sky else []
+        found += [tinted(colour) for colour in reading.colours]
+        found += [tint(colour) for part, colour in reading.tints.items() if part != "sky_tint"]
         found += [ADJUSTMENTS[name] for name in reading.edits if name in ADJUSTMENTS]
         return tuple(found)
 
@@ -96,13 +100,33 @@ def editor(text: str, *, seed: int = 0) -> Editor:
 def _commanded(reading: Reading) -> Reading:
     """Read as a command: what is to be removed is not to be added."""
     edits = set(reading.edits)
+    reading = _parts(reading, edits)
     if {"remove", "remove_background"} & edits:
         return replace(reading, things=())
+    if "replace" in edits:
+        # "replace the house with a castle": the first is there already.
+        return replace(reading, things=tuple(_modest(thing) for thing in reading.things[1:]))
+    if "add" in edits:
+        # "add a hat to the cat": what stands after "to" is there already.
+        reading = replace(reading, things=tuple(thing for thing in reading.things if thing.relation != "to"))
     if "change" in edits and "add" not in edits and reading.things:
         # "make the car blue" means the car that is there.
         wished = tuple(thing.colour for thing in reading.things if thing.colour)
         return replace(reading, things=(), colours=(reading.colours or wished)[-1:], edits=(*reading.edits, "recolour"))
     return replace(reading, things=tuple(_modest(thing) for thing in reading.things))
+
+
+def _parts(reading: Reading, edits: set[str]) -> Reading:
+    """A colour wished for the sky or the background means those parts, not another place."""
+    if "change" not in edits or not reading.colours:
+        return reading
+    colour = reading.colours[-1]
+    if "sky" in reading.settings:
+        others = tuple(setting for setting in reading.settings if setting != "sky")
+        return replace(reading, settings=others, colours=(), tints={**reading.tints, "sky_tint": colour})
+    if "abstract" in reading.settings:
+        return replace(reading, settings=("studio",), colours=(), backdrop=colour)
+    return reading
 
 
 def _modest(thing: Thing) -> Thing:
@@ -200,7 +224,11 @@ def background(reading: Reading, text: str, seed: int) -> Scene | None:
     """The scene an edit wants behind the subject, when it names a place."""
     if not reading.settings or set(reading.edits) - {"add", "change", "remove_background"}:
         return None
-    return replace(scene.compose(text, seed=seed), reading=replace(prompt.read(text), things=()))
+    found = scene.compose(text, seed=seed)
+    plain = replace(found.reading, things=())
+    if reading.backdrop:
+        return replace(found, setting="studio", reading=replace(plain, tints={"ground_tint": reading.backdrop}))
+    return replace(found, reading=plain)
 
 
 def things_within(reading: Reading, size: tuple[int, int], seed: int) -> list[Layer]:

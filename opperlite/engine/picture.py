@@ -131,11 +131,24 @@ def _whole(
             change = replace(change, reading=replace(change.reading, settings=()))
     base = _lent(base, references, change)
     changed = change.apply(base, 0.0)
-    if change.idle and not references:
+    if "remove" in change.reading.edits:
+        changed = _without_subject(changed)
+    if change.idle and not references and not change.reading.quoted:
         changed = _own_cast(changed, prompt)
     for text in change.reading.quoted[:1]:
         changed = lettering(changed, text)
     return changed
+
+
+def _without_subject(picture: Pixels) -> Pixels:
+    """The picture with its subject filled from around it, when there is telling which it is."""
+    mask = subjects.subject(picture)
+    # A larger share is scenery: nothing stands out that could be meant.
+    if not 0.005 < float((mask > 127).mean()) < 0.25:
+        return picture
+    hole = np.array(Image.fromarray(np.where(mask > 40, 255, 0).astype(np.uint8)).filter(ImageFilter.MaxFilter(7)))
+    filled = subjects.filled(picture, hole)
+    return np.dstack((filled, picture[:, :, 3])) if picture.shape[2] == 4 else filled
 
 
 def _before(base: Pixels, behind: Pixels) -> Pixels | None:

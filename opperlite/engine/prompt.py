@@ -50,6 +50,8 @@ class Reading:
     unknown: tuple[str, ...]
     absent: tuple[str, ...]
     """Motifs the prompt does not want."""
+    backdrop: Colour | None = None
+    """A plain colour wished behind everything; only edits ask for it."""
 
     @property
     def empty(self) -> bool:

@@ -36,6 +36,15 @@ def subject(pixels: Pixels) -> Mask:
     return np.array(scaled(shaped, image.size))
 
 
+def sky(pixels: Pixels) -> Mask:
+    """What hangs together with the upper border without a contour between."""
+    image = Image.fromarray(np.ascontiguousarray(pixels[:, :, :3]))
+    factor = max(1, min(image.size) // 220)
+    small = np.asarray(image.reduce(factor) if factor > 1 else image, np.int32)
+    reached = Image.fromarray(_from_border(_steps(small) < _STEEP, top_only=True))
+    return np.array(scaled(reached.filter(ImageFilter.MaxFilter(3)), image.size))
+
+
 def _steps(pixels: NDArray[np.int32]) -> NDArray[np.int32]:
     """The largest difference between each place and its neighbours right and below."""
     out = np.zeros(pixels.shape[:2], np.int32)
@@ -75,10 +84,12 @@ def _threshold(away: NDArray[np.int32]) -> int:
     return int(min(70, max(16, int(np.argmax(between)))))
 
 
-def _from_border(allowed: NDArray[np.bool_]) -> Mask:
+def _from_border(allowed: NDArray[np.bool_], *, top_only: bool = False) -> Mask:
     """255 where the allowed places hang together with the border, else 0."""
     reached = np.zeros_like(allowed)
-    reached[0], reached[-1], reached[:, 0], reached[:, -1] = allowed[0], allowed[-1], allowed[:, 0], allowed[:, -1]
+    reached[0] = allowed[0]
+    if not top_only:
+        reached[-1], reached[:, 0], reached[:, -1] = allowed[-1], allowed[:, 0], allowed[:, -1]
     while True:
         grown = reached.copy()
         for _ in range(8):

@@ -167,3 +167,38 @@ def test_any_words_at_any_size(prompt: str, width: int, height: int) -> None:
 def test_what_is_no_picture_is_refused() -> None:
     with pytest.raises(ValueError, match="allowed"):
         picture.edit("x", np.zeros((4, 4), np.uint8), 64, 64)
+
+
+def test_the_sky_alone_is_coloured() -> None:
+    result = picture.edit("make the sky purple", source(), 160, 120).astype(int) - source()
+    assert float(np.abs(result[:12]).mean()) > 15
+    assert int(np.abs(result[-8:]).max()) == 0
+
+
+def test_a_plain_background_of_a_colour() -> None:
+    cat = picture.draw("a cat, white background", 200, 200, seed=1)
+    corner = picture.edit("change the background to blue", cat, 200, 200)[:10, :10].mean(axis=(0, 1))
+    assert corner[2] > corner[0] + 60
+    middle = picture.edit("change the background to blue", cat, 200, 200)[110:130, 90:110].mean(axis=(0, 1))
+    assert np.abs(middle - cat[110:130, 90:110].mean(axis=(0, 1))).max() < 30
+
+
+@pytest.mark.parametrize(
+    ("words", "added"),
+    [
+        ("add a red hat to the cat", ["hat"]),
+        ("replace the house with a castle", ["castle"]),
+        ("make the cat blue", []),
+        ("remove the dog", []),
+        ("a bird", ["bird"]),
+    ],
+)
+def test_what_is_there_already_is_not_added(words: str, added: list[str]) -> None:
+    assert [thing.motif for thing in picture.editor(words).reading.things] == added
+
+
+def test_the_subject_is_removed_where_it_stands_out() -> None:
+    apple = picture.draw("a tiny red apple, white background", 160, 160, seed=1)
+    result = picture.edit("remove the apple", apple, 160, 160)
+    assert int((apple[:, :, 0].astype(int) - apple[:, :, 2]).max()) > 120
+    assert int((result[:, :, 0].astype(int) - result[:, :, 2]).max()) < 60
