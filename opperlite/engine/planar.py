@@ -28,11 +28,11 @@ class Sheet:
         """Lay the sheet onto a canvas; what lies beyond the canvas is left out."""
         canvas.paste(self.values, (x, y), self.cover)
 
-    def shifted(self, share: float) -> Self:
-        """The sheet moved right by a part of a pixel."""
-        if share == 0:
+    def shifted(self, right: float, down: float = 0.0) -> Self:
+        """The sheet moved by parts of a pixel."""
+        if not right and not down:
             return self
-        return type(self)(_moved(self.values, share), self.cover and _moved(self.cover, share))
+        return type(self)(_moved(self.values, right, down), self.cover and _moved(self.cover, right, down))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +64,9 @@ class PlanarImage:
         planes = [np.asarray(sheet.values, np.int16) for sheet in self.chroma]
         return any(int(np.abs(plane - 128).max()) > _MINIMUM_CHROMA for plane in planes)
 
-    def paste(self, canvas: "PlanarCanvas", x: int, y: int) -> None:
-        """Lay the picture onto a canvas."""
-        self.luma.paste(canvas.luma, x - self.left, y - self.top)
+    def paste(self, canvas: "PlanarCanvas", x: int, y: int, right: float = 0.0, down: float = 0.0) -> None:
+        """Lay the picture onto a canvas, its luma moved further by parts of a pixel."""
+        self.luma.shifted(right, down).paste(canvas.luma, x - self.left, y - self.top)
         for sheet, target in zip(self.chroma, canvas.chroma, strict=True):
             sheet.paste(target, (x - self.left) >> 1, (y - self.top) >> 1)
 
@@ -179,7 +179,10 @@ def _sheet(values: NDArray[np.uint8]) -> Sheet:
     return Sheet(Image.fromarray(values), None)
 
 
-def _moved(image: Image.Image, share: float) -> Image.Image:
-    aside = image.copy()
-    aside.paste(image, (1, 0))
-    return Image.blend(image, aside, share)
+def _moved(image: Image.Image, right: float, down: float) -> Image.Image:
+    for place, share in (((1, 0), right), ((0, 1), down)):
+        if share:
+            aside = image.copy()
+            aside.paste(image, place)
+            image = Image.blend(image, aside, share)
+    return image

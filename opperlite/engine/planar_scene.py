@@ -141,17 +141,21 @@ class _Sprite:
     def __init__(self, layer: layers.Sprite, size: tuple[int, int], floor: int) -> None:
         self._layer = layer
         # On large frames colour may lie a pixel aside; a picture for each of four places would take too much.
+        self._start = layer.place(size[0], 0.0)
         self._places = 2 if size[0] * size[1] <= ROOMY else 1
         self._made: dict[tuple[int, int, int], PlanarImage] = {}
 
     def paint(self, canvas: PlanarCanvas, time: float) -> None:
         frames, cycle = self._layer.frames, self._layer.motion.cycle
         number = int(time / cycle * len(frames)) % len(frames) if len(frames) > 1 and cycle else 0
-        x, y = (round(place) for place in self._layer.place(canvas.width, time))
+        # Its way goes by halves of a pixel, as that of the bands it stands on: whole ones would make it tremble.
+        places = zip(self._layer.place(canvas.width, time), self._start, strict=True)
+        across, down = (round(start) * 2 + round((place - start) * 2) for place, start in places)
+        x, y = across >> 1, down >> 1
         key = (number, x % self._places, y % self._places)
         if key not in self._made:
-            self._made[key] = PlanarImage.of(frames[number], *key[1:])
-        self._made[key].paste(canvas, x, y)
+            self._made[key] = PlanarImage.of(frames[number], *key[1:], moving=True)
+        self._made[key].paste(canvas, x, y, across % 2 / 2, down % 2 / 2)
 
 
 class _Water:
