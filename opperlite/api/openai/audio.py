@@ -69,8 +69,8 @@ def speech_of(model: Model, wire: CreateSpeech, rest: dict[str, Any]) -> types.S
         for name in ("voice", "response_format", "speed", "instructions")
         if (value := getattr(wire, name)) is not None
     }
-    if wire.stream_format is not None and "stream_format" in known:
-        given["stream_format"] = wire.stream_format
+    if "stream_format" in known and wire.stream_format not in (None, *(known["stream_format"].enum or ())):
+        given["stream_format"] = wire.stream_format  # which the model's own rules refuse; else it changes no sound
     normal = {
         ours: given.pop(name)
         for ours, name in (("voice", "voice"), ("format", "response_format"), ("speed", "speed"))

@@ -28,7 +28,8 @@ from opperlite.domain.models import Model
 _TOKENS = {"low": 272, "medium": 1056, "high": 4160}
 _SQUARE = 1024 * 1024
 _NORMALIZED = ("n", "size", "quality", "style")
-_ASIDE = ("user", "safety_identifier", "moderation", "stream", "partial_images")  # they do not change what is made
+_SENDING = ("stream", "partial_images")
+_ASIDE = (*_SENDING, "user", "safety_identifier", "moderation")  # they do not change what is made
 _WIRE = ("prompt", "model", "image", "images", "mask", "response_format")
 
 
@@ -103,6 +104,8 @@ def request_of(
     fields = {name: getattr(wire, name) for name in GenerateImages.__struct_fields__ if name not in _WIRE}
     given = {name: value for name, value in {**fields, **rest}.items() if value is not None and name not in _WIRE}
     known = model.spec.parameters
+    if "stream" in known:  # how the images are sent changes nothing of them, their seed neither
+        given = {name: value for name, value in given.items() if name not in _SENDING}
     normal = {name: given.pop(name) for name in _NORMALIZED if name in given and name not in known}
     if not _native(model):
         given = {name: value for name, value in given.items() if name in known or name not in _ASIDE}
