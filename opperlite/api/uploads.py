@@ -118,14 +118,16 @@ class Form:
         field += data
         if len(field) > self._longest:
             name = (segment.name if segment else None) or "body"
-            raise ValidationFailed(f"The field {name[:64]!r} is longer than {self._longest:,} bytes", field=name[:64])
+            raise ValidationFailed(
+                f"The field {name[:64]!r} is longer than {self._longest:,} bytes", field=name[:64] or "body"
+            )
 
     def _end(self, segment: MultipartSegment, field: bytearray) -> None:
         name = segment.name or ""
         try:
             self.fields.append((name, field.decode()))
         except UnicodeDecodeError:
-            raise ValidationFailed(f"The field {name[:64]!r} is not valid UTF-8", field=name[:64]) from None
+            raise ValidationFailed(f"The field {name[:64]!r} is not valid UTF-8", field=name[:64] or "body") from None
 
     @property
     def texts(self) -> dict[str, str]:
