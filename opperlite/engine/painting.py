@@ -22,13 +22,13 @@ from opperlite.engine.textures import (
 
 def _flattened(image: Image.Image) -> Image.Image:
     """Small detail gone, contours kept."""
-    return image.filter(ImageFilter.MedianFilter(5)).filter(ImageFilter.MedianFilter(5))
+    return image.filter(ImageFilter.MedianFilter(3)).filter(ImageFilter.MedianFilter(3))
 
 
 def watercolour(image: Image.Image, seed: int) -> Image.Image:
     """Washes with dark rims on rough paper, the border left open."""
     unit = unit_of(image)
-    flat = at_part(image, 2, _flattened)
+    flat = at_part(image, 3, _flattened)
     flat = saturated(displaced(flat, seed, 5.0 * unit), 1.2)
     wash = Image.blend(flat, Image.new("RGB", image.size, PAPER), 0.12)
     rims = edges_of(flat, unit, 3).filter(ImageFilter.BoxBlur(unit)).point([value // 4 for value in range(256)])
@@ -41,7 +41,7 @@ def watercolour(image: Image.Image, seed: int) -> Image.Image:
 def oil(image: Image.Image, seed: int) -> Image.Image:
     """Thick strokes: the picture's colours dabbed along a flow, with relief."""
     unit = unit_of(image)
-    flat = at_part(image, 2, lambda small: small.filter(ImageFilter.MedianFilter(5)))
+    flat = at_part(image, 3, _flattened)
     height, width = flat.height, flat.width
     source = np.asarray(flat)
     flow = np.asarray(noise_over(image, seed, 140 * unit, 140 * unit, 2), np.int32) - 128
@@ -105,7 +105,7 @@ def woodcut(image: Image.Image, seed: int) -> Image.Image:
     ink = np.clip((250 - tone - stripes) * 5, 0, 255)
     ink = np.where(tone < 44, 255, ink)
     contour = np.asarray(edges_of(image, unit, 7), np.int32)
-    paper = saturated(image.quantize(8, dither=Image.Dither.NONE).convert("RGB"), 0.9)
+    paper = saturated(at_part(image, 3, lambda small: _few(small, 8)), 0.9)
     paper = Image.blend(paper, Image.new("RGB", image.size, (240, 226, 194)), 0.55)
     paper.paste((34, 28, 30), (0, 0), Image.fromarray(np.maximum(ink * 4 // 5, contour).astype(np.uint8)))
     return paper
@@ -113,10 +113,14 @@ def woodcut(image: Image.Image, seed: int) -> Image.Image:
 
 def poster(image: Image.Image, seed: int) -> Image.Image:
     """Few flat colours, as if cut from paper."""
-    flat = at_part(image, 2, _flattened)
-    few = saturated(flat, 1.2).quantize(11, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
-    few = few.filter(ImageFilter.MedianFilter(3))
-    return textured(few, grain(image, seed), 12)
+    return textured(
+        at_part(image, 2, lambda small: _few(_flattened(saturated(small, 1.2)), 11)), grain(image, seed), 12
+    )
+
+
+def _few(image: Image.Image, count: int) -> Image.Image:
+    """The picture in its most telling colours, without dither."""
+    return image.quantize(count, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
 
 
 def points(image: Image.Image, seed: int) -> Image.Image:
@@ -145,7 +149,7 @@ def points(image: Image.Image, seed: int) -> Image.Image:
 def crayon(image: Image.Image, seed: int) -> Image.Image:
     """Wax strokes that leave the paper showing."""
     unit = unit_of(image)
-    flat = displaced(at_part(image, 2, lambda small: small.filter(ImageFilter.MedianFilter(5))), seed, 6 * unit)
+    flat = displaced(at_part(image, 3, _flattened), seed, 6 * unit)
     few = saturated(flat, 1.35)
     x, y = np.arange(image.width)[None, :], np.arange(image.height)[:, None]
     wobble = np.asarray(noise_over(image, seed, 30 * unit, 30 * unit, 3), np.int32)

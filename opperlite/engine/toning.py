@@ -61,7 +61,7 @@ def mono(image: Image.Image, seed: int) -> Image.Image:
 def comic(image: Image.Image, seed: int) -> Image.Image:
     """Flat inks, dots in the half tones, bold contours."""
     unit = unit_of(image)
-    flat = at_part(image, 2, lambda small: small.filter(ImageFilter.MedianFilter(5)))
+    flat = at_part(image, 2, lambda small: small.filter(ImageFilter.MedianFilter(3)))
     few = saturated(flat, 1.5).point([min(255, round(value / 51) * 51) for value in range(256)] * 3)
     pitch = max(5, round(8 * unit))
     x, y = np.arange(image.width)[None, :], np.arange(image.height)[:, None]

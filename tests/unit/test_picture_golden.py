@@ -30,7 +30,7 @@ GOLDEN = {
     "a cup of coffee and two apples": "1b3bed5076f23f8d",
     "three fish in a coral reef": "2696262d6477fa70",
     "abstract shapes in red and blue": "bf0a2c74f0d2de5b",
-    "ein Fuchs im verschneiten Wald, Aquarell": "545a3045a91fe5b1",
+    "ein Fuchs im verschneiten Wald, Aquarell": "92da647200877296",
     "un château dans les montagnes, pixel art": "9ccdbea15513f4ef",
     "edit": "d7d7caf325ce0e03",
     "frame": "ae5fbfecb818a31c",
