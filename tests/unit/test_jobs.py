@@ -300,6 +300,53 @@ async def test_cancelling_at_any_moment_is_final(bench: Bench, turns: int) -> No
     assert bench.remains() == []
 
 
+async def test_a_job_cancelled_while_it_is_taken_does_not_begin(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store may be slow to answer: the job was taken there, then cancelled, and only then is the taker told."""
+    original, taken, told = bench.store.take_job, asyncio.Event(), asyncio.Event()
+
+    async def take_job(*args: object) -> Job | None:
+        job = await original(*args)  # type: ignore[arg-type]
+        taken.set()
+        await told.wait()
+        return job
+
+    monkeypatch.setattr(bench.store, "take_job", take_job)
+    runner = bench.runner()
+    await runner.start()
+    job = bench.job()
+    await runner.submit(job)
+    await taken.wait()
+    assert (await runner.cancel(PROJECT, job.id)).job.cancelled
+    told.set()
+    await asyncio.sleep(0.02)
+    assert (runner.running, bench.begun.empty()) == (0, True)
+    assert (await runner.view(PROJECT, job.id)).job.cancelled
+    await runner.stop()
+
+
+async def test_a_job_taken_while_the_runner_stops_is_put_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, taken, told = bench.store.take_job, asyncio.Event(), asyncio.Event()
+
+    async def take_job(*args: object) -> Job | None:
+        job = await original(*args)  # type: ignore[arg-type]
+        taken.set()
+        await told.wait()
+        return job
+
+    monkeypatch.setattr(bench.store, "take_job", take_job)
+    runner = bench.runner()
+    await runner.start()
+    job = bench.job()
+    await runner.submit(job)
+    await taken.wait()
+    stopping = asyncio.create_task(runner.stop())
+    await asyncio.sleep(0.01)
+    told.set()
+    await asyncio.wait_for(stopping, 5)
+    assert await bench.row(job) == job
+    assert bench.begun.empty()
+
+
 async def test_only_its_project_cancels_a_job(bench: Bench) -> None:
     runner = bench.runner()
     job = bench.job()
