@@ -186,14 +186,17 @@ def _decode(decoder: Any, samples: NDArray[np.int16]) -> None:
     decoder.end_utt()
 
 
-_LOW_WARPS, _HIGH_WARPS = (1.0, 0.95, 1.06), (1.14, 1.06, 1.23)
-"""Factors by which low and high voices are slowed to bring their formants to those of the model's speakers."""
+_WARPS = (0.88, 0.94, 1.0, 1.07, 1.15, 1.23)
+"""Factors by which a voice may be slowed to bring its formants to those of the model's speakers."""
+
+_LOW_START, _HIGH_START = 2, 4
+"""Places in `_WARPS` from which the search starts for low and for high voices."""
 
 _HIGH_PITCH = 150.0
 """Hz from which on a voice is high: between the means of men and women."""
 
-_ENOUGH = 3.0
-"""Seconds of a voice that decide its factor."""
+_ENOUGH = 5.0
+"""Seconds of a voice that decide its factor; a decision on less is taken again when there is more."""
 
 
 @dataclass(slots=True)
@@ -206,7 +209,7 @@ class _Ears:
 
     decoder: Any
     written: Mapping[str, str]
-    warps: dict[bool, float]
+    warps: dict[bool, tuple[float, float]]
 
     def recognize(self, stretch: _Stretch) -> tuple[Word, ...]:
         """Return the words of a stretch."""
@@ -215,15 +218,34 @@ class _Ears:
         if _held(found) > _HELD:
             return ()
         high = bool(found.size) and float(np.median(found)) >= _HIGH_PITCH
-        if high not in self.warps:
-            self.warps[high] = self._best_warp(sound[: round(RATE * _ENOUGH)], high)
-        warp = self.warps[high]
+        warp = self._warp(sound[: round(RATE * _ENOUGH)], high)
         self._decode(sound, warp)
         words = tuple(self._words(stretch.start, _FRAME / warp))
         return words if _plausible(len(words), len(sound) / RATE, found) else ()
 
-    def _best_warp(self, sound: Samples, high: bool) -> float:
-        return max(_HIGH_WARPS if high else _LOW_WARPS, key=lambda warp: self._likelihood(sound, warp))
+    def _warp(self, sound: Samples, high: bool) -> float:
+        """Return the factor of a high or low voice, found on its longest sound so far."""
+        seconds = len(sound) / RATE
+        warp, heard = self.warps.get(high, (1.0, 0.0))
+        if heard < 0.5 * _ENOUGH and seconds > 1.5 * heard:
+            warp = self._best_warp(sound, _HIGH_START if high else _LOW_START)
+            self.warps[high] = warp, seconds
+        return warp
+
+    def _best_warp(self, sound: Samples, start: int) -> float:
+        """Return the factor of greatest likelihood, climbing from place to place of `_WARPS`."""
+        known: dict[int, float] = {}
+
+        def likelihood(place: int) -> float:
+            if place not in known:
+                known[place] = self._likelihood(sound, _WARPS[place])
+            return known[place]
+
+        place, last = -1, start
+        while place != last:
+            place = last
+            last = max(range(max(0, place - 1), min(len(_WARPS), place + 2)), key=likelihood)
+        return _WARPS[place]
 
     def _likelihood(self, sound: Samples, warp: float) -> float:
         """Return the mean acoustic log likelihood of a frame."""
