@@ -75,7 +75,7 @@ async def test_references_are_ids_names_or_paths(tmp_path: Path) -> None:
         for unknown in ("nothing", "acme/nothing", "nothing/web"):
             with pytest.raises(NotFound, match="nothing"):
                 await tenants.project(unknown)
-        assert [one.name for one in await tenants.projects("acme")] == ["web", "only"]
+        assert {one.name for one in await tenants.projects("acme")} == {"web", "only"}
 
 
 async def test_a_project_without_an_organisation_belongs_to_the_default_one(tmp_path: Path) -> None:
@@ -103,7 +103,8 @@ async def test_a_retention_ends_older_files_at_once(tmp_path: Path) -> None:
 
 async def test_an_open_server_sees_what_another_process_changes(tmp_path: Path) -> None:
     async with projects_on(tmp_path) as serving, projects_on(tmp_path) as administering:
-        assert await serving.authenticate("demo") == (project := await serving.authenticate("demo"))
+        await serving.authenticate("demo")
+        project = await serving.authenticate("demo")
         assert await serving.authenticate("demo") is project  # remembered
         await administering.tenants.change_project(project.id, ProjectChanges(upload_ttl=5.0, zero_data_retention=True))
         changed = await serving.authenticate("demo")
