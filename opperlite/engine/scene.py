@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
 import numpy as np
 from PIL import Image
@@ -15,9 +14,6 @@ from opperlite.engine.pixels import Pixels
 from opperlite.engine.prompt import Reading
 from opperlite.engine.stage import Stage
 from opperlite.engine.symbols import Colour
-
-_DAY: Final = 60.0
-"""Seconds in which the light of a long clip turns as far as it ever does."""
 
 
 @dataclass(frozen=True)
