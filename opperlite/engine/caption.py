@@ -13,7 +13,7 @@ def caption(pixels: Pixels, text: str) -> Pixels:
     size = max(9, round(min(width, height) / 52))
     bar = min(height, size + max(6, size * 3 // 4))
     label = Image.new("L", (width, bar))
-    shown = _shortened(typeface.written(text[:600]), size, width - size)
+    shown = shortened(typeface.written(text[:600]), size, width - size)
     typeface.write(label, shown, size, size // 2, round(bar / 2 + size * 0.34))
     out = pixels.copy()
     foot = out[height - bar :, :, :3].astype(np.uint16)
@@ -47,7 +47,7 @@ def lettering(pixels: Pixels, text: str) -> Pixels:
     return np.array(image)
 
 
-def _shortened(text: str, size: int, room: float) -> str:
+def shortened(text: str, size: int, room: float) -> str:
     """The text, or as much of its beginning as fits with an ellipsis."""
     if typeface.length(text, size) <= room:
         return text
