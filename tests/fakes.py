@@ -16,7 +16,7 @@ from pathlib import Path
 
 from opperlite.adapters import mime_filetype, offline_tasks
 from opperlite.domain.errors import NotFound, PayloadTooLarge, SourceUnusable, UnsupportedMedia
-from opperlite.domain.ports import Clock, Made, Progress, Sources
+from opperlite.domain.ports import Clock, Made, PreviewVariant, Progress, Sources
 from opperlite.domain.types import (
     BlobRef,
     ImagePlan,
@@ -227,6 +227,18 @@ class QuickProvider:
         await self._work(plan)
         speaker = "A" if plan.diarize else None
         return Transcript("heard", "en", 0.25, (Segment(0.0, 0.25, "heard", speaker),), (Word("heard", 0.0, 0.25),))
+
+
+class PreviewingProvider(QuickProvider):
+    """One that makes previews too: a small white picture each, told apart by its note."""
+
+    async def preview(self, media: Path, variant: PreviewVariant, count: int, workspace: Path) -> Sequence[Made]:
+        made = []
+        for index in range(count):
+            path = workspace / f"{variant}-{index}.png"
+            path.write_bytes(png(note=f"{variant} {index}"))
+            made.append(Made(path, Media("image", "image/png", path.stat().st_size, width=2, height=2)))
+        return made
 
 
 # ------------------------------------------------------------------------------------------- small media

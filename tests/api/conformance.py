@@ -28,8 +28,9 @@ class Conformance:
 
     def check(self, request: httpx.Request, response: httpx.Response) -> None:
         assert _REQUEST_ID.fullmatch(response.headers["x-request-id"])
-        if response.status_code >= 400 and request.method != "HEAD" and not request.url.path.startswith("/v1/"):
-            self._check_error(response)
+        if response.status_code >= 400 and request.method != "HEAD":
+            openai = request.url.path == "/v1" or request.url.path.startswith("/v1/")
+            self._check_error(response, "OpenAIErrorEnvelope" if openai else "ErrorEnvelope")
         operation = self._operation(request)
         if operation is None:
             return
@@ -50,9 +51,9 @@ class Conformance:
         if "$ref" in media.get("schema", {}):
             self._validator(media["schema"]["$ref"]).validate(response.json())
 
-    def _check_error(self, response: httpx.Response) -> None:
+    def _check_error(self, response: httpx.Response, envelope: str) -> None:
         assert response.headers["content-type"] == "application/json"
-        self._validator("#/components/schemas/ErrorEnvelope").validate(response.json())
+        self._validator(f"#/components/schemas/{envelope}").validate(response.json())
         assert response.json()["error"]["message"]
 
     def _operation(self, request: httpx.Request) -> dict[str, Any] | None:
