@@ -179,42 +179,13 @@ DATA_URIS = st.one_of(
     st.binary(max_size=60).map(lambda data: "data:image/png;base64," + base64.b64encode(data).decode()),
     st.text("abcA1+/=%, \n;", max_size=30).map(lambda text: "data:image/png;base64," + text),
     st.text(max_size=30).map(lambda text: "data:" + text),
-    st.sampled_from(
-        ["data:,", "data:;base64,", "data:image/png;base64,====", "file_" + "a" * 200, "gs://x"]
-    ),
+    st.sampled_from(["data:,", "data:;base64,", "data:image/png;base64,====", "file_" + "a" * 200, "gs://x"]),
 )
-VALUES = (
-    JSON_VALUES | DATA_URIS | st.sampled_from([1, 4, "local/image", "local/video", "1024x1024", "x" * 40_000])
-)
+VALUES = JSON_VALUES | DATA_URIS | st.sampled_from([1, 4, "local/image", "local/video", "1024x1024", "x" * 40_000])
 MEMBERS = [
     *("model", "prompt", "n", "size", "aspect_ratio", "quality", "style", "image", "mask", "reference_images", "store"),
     *("response_format", "parameters", "async", "video", "input", "voice", "format", "speed", "audio", "language"),
     *("diarize", "stream"),
-]
-    "model",
-    "prompt",
-    "n",
-    "size",
-    "aspect_ratio",
-    "quality",
-    "style",
-    "image",
-    "mask",
-    "reference_images",
-    "store",
-    "response_format",
-    "parameters",
-    "async",
-    "video",
-    "input",
-    "voice",
-    "format",
-    "speed",
-    "audio",
-    "language",
-    "diarize",
-    "stream",
-    "messages",
 ]
 BODIES = st.one_of(
     st.fixed_dictionaries(
@@ -322,8 +293,7 @@ async def test_paths(world: World, path: str, method: str) -> None:
             *(b"content-type", b"content-length", b"idempotency-key", b"origin", b"accept-encoding", b"expect"),
         ]
     ),
-    value=st.binary(max_size=60)
-    | st.sampled_from([b"[::1", b"a@127.0.0.1", b"127.0.0.1:99999", b"bearer \0"]),
+    value=st.binary(max_size=60) | st.sampled_from([b"[::1", b"a@127.0.0.1", b"127.0.0.1:99999", b"bearer \0"]),
 )
 async def test_headers(world: World, name: bytes, value: bytes) -> None:
     await send(world, "GET", "/v3/files", [(name, value)])
