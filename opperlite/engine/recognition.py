@@ -192,11 +192,14 @@ _WARPS = (0.88, 0.94, 1.0, 1.07, 1.15, 1.23)
 _LOW_START, _HIGH_START = 2, 4
 """Places in `_WARPS` from which the search starts for low and for high voices."""
 
+_RELUCTANCE = 0.1
+"""Log likelihood of a frame that each place away from an unchanged voice must gain; little sound misleads."""
+
 _HIGH_PITCH = 150.0
 """Hz from which on a voice is high: between the means of men and women."""
 
 _ENOUGH = 5.0
-"""Seconds of a voice that decide its factor; a decision on less is taken again when there is more."""
+"""Seconds of a voice that decide its factor; a decision on less is taken again with the next stretch."""
 
 
 @dataclass(slots=True)
@@ -209,7 +212,7 @@ class _Ears:
 
     decoder: Any
     written: Mapping[str, str]
-    warps: dict[bool, tuple[float, float]]
+    warps: dict[bool, tuple[float, Samples]]
 
     def recognize(self, stretch: _Stretch) -> tuple[Word, ...]:
         """Return the words of a stretch."""
@@ -224,12 +227,12 @@ class _Ears:
         return words if _plausible(len(words), len(sound) / RATE, found) else ()
 
     def _warp(self, sound: Samples, high: bool) -> float:
-        """Return the factor of a high or low voice, found on its longest sound so far."""
-        seconds = len(sound) / RATE
-        warp, heard = self.warps.get(high, (1.0, 0.0))
-        if heard < 0.5 * _ENOUGH and seconds > 1.5 * heard:
-            warp = self._best_warp(sound, _HIGH_START if high else _LOW_START)
-            self.warps[high] = warp, seconds
+        """Return the factor of high or of low voices, found on what was heard of them so far."""
+        warp, heard = self.warps.get(high, (1.0, sound[:0]))
+        if len(heard) < 0.8 * RATE * _ENOUGH:
+            heard = np.concatenate((heard, sound))[: round(RATE * _ENOUGH)]
+            warp = self._best_warp(heard, _HIGH_START if high else _LOW_START)
+            self.warps[high] = warp, heard
         return warp
 
     def _best_warp(self, sound: Samples, start: int) -> float:
@@ -238,7 +241,7 @@ class _Ears:
 
         def likelihood(place: int) -> float:
             if place not in known:
-                known[place] = self._likelihood(sound, _WARPS[place])
+                known[place] = self._likelihood(sound, _WARPS[place]) - _RELUCTANCE * abs(place - _LOW_START)
             return known[place]
 
         place, last = -1, start
