@@ -58,7 +58,7 @@ class Lane(threading.Thread):
         self.failures: list[BaseException] = []
 
     def run(self) -> None:
-        work = (self._upload, self._upload, self._image, self._video, self._delete, self._cancel)
+        work = (self._upload, self._upload, self._image, self._video, self._remove, self._cancel)
         try:
             while True:
                 self._random.choice(work)()
@@ -116,7 +116,7 @@ class Lane(threading.Thread):
         self._kept(ask)
         time.sleep(0.3)  # not to queue more than can be made
 
-    def _delete(self) -> None:
+    def _remove(self) -> None:
         with self._ledger.lock:
             mine = sorted(self._ledger.files)
             if not mine:
