@@ -134,11 +134,10 @@ def _image_media(path: Path, size: int) -> Media:
 
 def _video_media(path: Path, size: int, mime_type: str) -> Media:
     from opperlite.engine import audio, video
-    from opperlite.engine.errors import BadMedia
 
     try:
         info = video.probe(path)
-    except BadMedia:
+    except video.SoundOnly:
         sound = audio.probe(path)  # a video container may hold sound alone
         return Media("audio", mime_type.replace("video/", "audio/"), size, duration=sound.duration, has_audio=True)
     return Media(
