@@ -13,7 +13,7 @@ from opperlite.adapters.blobs_local import LocalBlobs
 from opperlite.domain.errors import StorageFailed, ValidationFailed
 from opperlite.domain.types import BlobRef
 
-_DATED = re.compile(r"opperlite-\d{8}T\d{6}Z\.db")
+_DATED = re.compile(r"opperlite-\d{8}T\d{6}\.\d{3}Z\.db")
 _MINE = {"blobs", "staging", "secret"}
 
 
@@ -50,10 +50,11 @@ class FolderArchive:
 
     def commit(self, database: Path, secret: bytes, now: float) -> Path:
         """Put the database and the secret beside the blobs, durably; the database's place."""
-        target = self._folder / f"opperlite-{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}.db"
+        moment = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S}.{int(now * 1000) % 1000:03}Z"
+        target = self._folder / f"opperlite-{moment}.db"
         try:
             if target.exists():
-                raise ValidationFailed(f"{target} exists already; wait a second")
+                raise ValidationFailed(f"{target} exists already; try again")
             _write(self._folder / ".secret.partial", secret, self._folder / "secret")
             with open(database, "rb+") as file:
                 os.fsync(file.fileno())

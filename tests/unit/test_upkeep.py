@@ -282,12 +282,14 @@ def test_a_folder_of_backups_takes_only_what_is_new(run: Run, data: Path, tmp_pa
     first = told(run("backup", f"{tmp_path}/backups/", "--json"))
     before = state(data)
     filled(data, [b"three"])
-    (tmp_path / "backups" / Path(first["place"]).name).rename(tmp_path / "backups" / "opperlite-20200101T000000Z.db")
+    (tmp_path / "backups" / Path(first["place"]).name).rename(
+        tmp_path / "backups" / "opperlite-20200101T000000.000Z.db"
+    )
     second = told(run("backup", tmp_path / "backups", "--json"))
     assert (first["added"], first["kept"], second["added"], second["kept"]) == (2, 0, 1, 2)
     told(run("restore", tmp_path / "backups", "--data", tmp_path / "new", "--json"))
     assert state(tmp_path / "new") == state(data)
-    at = ["--at", "opperlite-20200101T000000Z.db"]
+    at = ["--at", "opperlite-20200101T000000.000Z.db"]
     told(run("restore", tmp_path / "backups", "--data", tmp_path / "old", *at, "--json"))
     assert state(tmp_path / "old") == before
 
