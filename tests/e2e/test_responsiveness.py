@@ -1,5 +1,6 @@
 """The server answers while it works, and stops working for callers that have gone."""
 
+import contextlib
 import json
 import socket
 import statistics
@@ -46,7 +47,7 @@ def test_an_image_whose_caller_has_gone_is_not_made(server: Server, key: str) ->
         )
         before = used(workers)
         assert wait_until(lambda: used(workers) > before + 0.1), "no worker takes it up"
-    assert wait_until(lambda: idle(server), patience=3, every=0), "the work goes on"
+    assert wait_until(lambda: idle(server), patience=6, every=0), "the work goes on"
 
     began = time.monotonic()
     assert server.post("/v3/images", {"model": "local/image", "prompt": "a boat"}, key=key).status_code == 200
@@ -55,7 +56,12 @@ def test_an_image_whose_caller_has_gone_is_not_made(server: Server, key: str) ->
 
 
 def used(pids: list[int]) -> float:
-    return sum(processor_seconds(pid) for pid in pids)
+    """Processor seconds of those that still live."""
+    total = 0.0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            total += processor_seconds(pid)
+    return total
 
 
 def idle(server: Server) -> bool:
@@ -70,4 +76,4 @@ def test_a_cancelled_job_stops_its_worker(server: Server) -> None:
     job = server.submit({"model": "local/video", "prompt": "waves", "parameters": {"duration": 60, "size": "1280x720"}})
     assert wait_until(lambda: server.get(job["status_url"]).json()["progress"] > 0)
     assert server.post(f"/v3/artifacts/{job['id']}/cancel").json()["status"] == "failed"
-    assert wait_until(lambda: idle(server), patience=5, every=0)
+    assert wait_until(lambda: idle(server), patience=6, every=0)
