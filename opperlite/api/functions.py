@@ -61,7 +61,7 @@ class VideoInput(Struct, frozen=True):
     source_video: str | None = None
     ref_images: list[str] | None = None
     frame_num: int | None = None
-    fps: float | None = None
+    fps: int | float | None = None
     speed_mode: str | None = None
     seed: int | None = None
 
