@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from opperlite.adapters.metadata_sqlite import SqliteMetadata
-from opperlite.domain.errors import IdempotencyInProgress, QuotaExceeded, TooManyRequests
+from opperlite.domain.errors import IdempotencyInProgress, NotFound, QuotaExceeded, TooManyRequests
 from opperlite.domain.ports import MetadataStore
 from opperlite.domain.types import (
     Claim,
@@ -281,6 +281,64 @@ async def test_what_was_written_is_there_after_opening_again(opener: Opener, tmp
         assert await store.file("proj", file.id, T0) == file
         assert await store.job("proj", job.id) == job
         assert await store.usage("org", T0) == Usage(10, 1, 1000, 100)
+
+
+async def ids_of(store: MetadataStore, limit: int = 10, offset: int = 0, now: float = T0, **query: object) -> list[str]:
+    return [file.id for file in (await store.files("proj", limit, offset, now, **query)).files]  # type: ignore[arg-type]
+
+
+async def test_files_are_paged_by_cursor_order_and_purpose(store: MetadataStore) -> None:
+    files = [a_file(purpose="ab"[number % 2]) for number in range(6)]
+    await store.add_files([*files, a_file(kind="temporary")], T0)
+    ids = [file.id for file in files]
+    assert await ids_of(store) == ids[::-1]
+    assert await ids_of(store, oldest_first=True) == ids
+    assert await ids_of(store, 2, after=ids[3]) == [ids[2], ids[1]]
+    assert await ids_of(store, 2, 1, after=ids[3], oldest_first=True) == [ids[5]]
+    assert await ids_of(store, purpose="a") == [ids[4], ids[2], ids[0]]
+    assert await ids_of(store, purpose="b", after=ids[2]) == [ids[1]]
+    assert (await store.files("proj", 1, 0, T0, purpose="a", after=ids[0])).total == 3
+    assert (await store.files("proj", 1, 0, T0, purpose="c")).total == 0
+    assert (await store.files("other", 1, 0, T0, purpose="a")).total == 0
+    for project_id, after in (("proj", "file_none"), ("other", ids[0])):
+        with pytest.raises(NotFound):
+            await store.files(project_id, 1, 0, T0, after=after)
+
+
+async def test_purposes_are_counted_through_every_end(store: MetadataStore) -> None:
+    async def total(now: float = T0) -> int:
+        return (await store.files("proj", 1, 0, now, purpose="p")).total
+
+    files = [a_file(purpose="p", expires_at=T0 + 10 + number) for number in range(4)]
+    await store.add_files(files, T0)
+    await store.delete_file("proj", files[3].id, T0)
+    assert await total() == 3
+    assert await total(T0 + 10) == 2
+    await store.expired_files(T0 + 11, 10)
+    assert await total() == 1
+    await store.end_file("proj", files[2].id, T0)
+    assert await total() == 0
+    await store.expired_files(T0, 10)
+    assert await total() == 0
+
+
+async def test_an_ended_file_is_gone_for_all_but_the_sweep(store: MetadataStore) -> None:
+    file, temporary = a_file(bytes=600), a_file(kind="temporary")
+    await store.add_files([file, temporary], T0)
+    assert not await store.end_file("other", file.id, T0)
+    for one in (file, temporary):
+        assert await store.end_file("proj", one.id, T0)
+        assert not await store.end_file("proj", one.id, T0)
+        assert await store.linked_file(one.id, T0) is None
+        assert await store.blob_wanted(one.sha256)
+    assert await store.file("proj", file.id, T0) is None
+    assert (await store.usage("org", T0)).bytes == 0
+    assert await ids_of(store) == []
+    newest = a_file()
+    await store.add_files([newest], T0)
+    assert await ids_of(store, oldest_first=True, after=file.id) == [newest.id], "its place is known until it is swept"
+    assert {one.id for one in await store.expired_files(T0, 10)} == {file.id, temporary.id}
+    assert not await store.blob_wanted(file.sha256)
 
 
 # --------------------------------------------------------------------------------------------------- jobs
@@ -588,6 +646,22 @@ async def test_adding_a_job_again_changes_nothing(store: MetadataStore) -> None:
     assert await store.add_job(msgspec.structs.replace(job, model="other"), 1) == taken
     with pytest.raises(TooManyRequests):
         await store.add_job(a_job(), 1)
+
+
+async def test_only_an_ended_job_is_deleted(store: MetadataStore) -> None:
+    jobs = [a_job() for _ in range(3)]
+    for job in jobs:
+        await store.add_job(job, 10)
+    assert [job.id for job in await store.jobs("proj", oldest_first=True)] == [job.id for job in jobs]
+    behind = await store.jobs("proj", oldest_first=True, before=jobs[0].id, limit=1)
+    assert [job.id for job in behind] == [jobs[1].id]
+    assert not await store.delete_job("proj", jobs[0].id)
+    await store.cancel_job("proj", jobs[0].id, T0)
+    assert not await store.delete_job("other", jobs[0].id)
+    assert await store.delete_job("proj", jobs[0].id)
+    assert not await store.delete_job("proj", jobs[0].id)
+    assert await store.job("proj", jobs[0].id) is None
+    assert len(await store.jobs("proj")) == 2
 
 
 # -------------------------------------------------------------------------------------------- transcripts
