@@ -977,6 +977,10 @@ def _count(connection: sqlite3.Connection, organisation_id: str, file: File, sig
         "ON CONFLICT (project_id, purpose) DO UPDATE SET files = files + excluded.files",
         (file.project_id, file.purpose, sign),
     )
+    if sign < 0:  # purposes are free text: those without files are not kept
+        connection.execute(
+            "DELETE FROM purposes WHERE project_id = ? AND purpose = ? AND files <= 0", (file.project_id, file.purpose)
+        )
 
 
 def _project(row: Any) -> Project:
