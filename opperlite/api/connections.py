@@ -51,13 +51,18 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> Any:
         self._stop_waiting()
-        if not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):  # RFC 9112, 3.2
+            self.send_400_response(f"A request has one Host header, not {hosts}")
+        else:
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """As uvicorn's own, without its two copies of every byte that is received."""
         cycle = self.cycle
-        if cycle.response_complete:
+        if cycle is None or cycle.response_complete or self.transport.is_closing():
             return
         cycle.body = cycle.body + body if cycle.body else body  # type: ignore[assignment]
         if len(cycle.body) > HIGH_WATER_LIMIT:
@@ -83,7 +88,8 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(BadRequest(msg))
+        if not self.transport.is_closing():
+            self._refuse(BadRequest(msg))
 
     def _refuse(self, error: OpperliteError) -> None:
         body, status = body_of(error), status_of(error)
