@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from math import isfinite
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
@@ -14,7 +15,7 @@ from typing import BinaryIO, Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
-from opperlite.domain.backups import Advance, flowing, named_blob, take_in
+from opperlite.domain.backups import Advance, flowing, named_blob, side_by_side, take_in
 from opperlite.domain.errors import NotFound, QuotaExceeded, ValidationFailed
 from opperlite.domain.files import checked_filename
 from opperlite.domain.ports import ArchiveReader, BlobStore, MetadataStore, SingleArchive, Upkeep
@@ -26,6 +27,7 @@ FORMAT, VERSION = "opperlite-project", 1
 MANIFEST, FILES, JOBS, TRANSCRIPTS = "manifest.json", "files.jsonl", "jobs.jsonl", "transcripts.jsonl"
 _PAGE = 500
 _ATTEMPTS = 2
+_LANES = 8
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*")
@@ -245,12 +247,17 @@ class Import:
 
     async def _take_blobs(self, total: int) -> None:
         done = 0
-        for entry in self._reader.entries():
-            sha256 = named_blob(entry.name)
-            if sha256 is not None:
-                self._staged.append(sha256)
-                done += await take_in(self._blobs, sha256, flowing(self._reader.pieces(entry)))
-                self._advance(done, total)
+        blobs = (entry for entry in self._reader.entries() if named_blob(entry.name) is not None)
+        while lane := list(islice(blobs, _LANES)):
+            await side_by_side([self._take_blob(entry) for entry in lane])
+            done += sum(entry.size for entry in lane)
+            self._advance(done, total)
+
+    async def _take_blob(self, entry: Entry) -> None:
+        sha256 = named_blob(entry.name)
+        assert sha256 is not None
+        self._staged.append(sha256)
+        await take_in(self._blobs, sha256, flowing(self._reader.pieces(entry)))
 
     async def _check_rows(self, project_id: str, files: Iterable[File], jobs: Iterable[Job]) -> None:
         for file in files:
