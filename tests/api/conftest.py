@@ -144,11 +144,12 @@ async def world_of(
     token: str | None = "test",
     policy: dict[str, Any] | None = None,
     provider: Any = None,
+    fetcher: Any = None,
     **settings: Any,
 ) -> AsyncIterator[World]:
     """An application over a folder; `settings` are those of `Settings`, `policy` changes what they set."""
     chosen = Settings(data=folder, access_log=False, **settings)
-    clock, provider, fetcher = FakeClock(), provider or QuickProvider(), FakeFetcher()
+    clock, provider, fetcher = FakeClock(), provider or QuickProvider(), fetcher or FakeFetcher()
     rules = msgspec.structs.replace(policy_of(chosen), **(policy or {}))
     folder.mkdir(exist_ok=True)
     if not (folder / "opperlite.db").exists():

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from opperlite.adapters.fetch_http import HttpFetcher
 from opperlite.api.errors import STATUS
 from opperlite.domain.errors import all_errors
 from tests.api.conftest import IN_SESSION, World, drive, error_of, scope_of, world_of
@@ -325,6 +326,23 @@ async def test_sources_are_judged_before_the_quota(tmp_path: Path) -> None:
         reply = await world.client.post("/v3/images", json=IMAGE | {"image": "file_unknown"})
         error_of(reply, 400, "file_not_found", "image")
         assert (await world.client.post("/v3/images", json=IMAGE | {"image": data_uri(png())})).status_code == 200
+
+
+async def test_no_source_is_a_door_to_the_machines_own_network(tmp_path: Path) -> None:
+    fetcher = HttpFetcher(timeout=5, redirects=3)
+    async with world_of(tmp_path, fetcher=fetcher) as world:
+        for url in (
+            "http://127.0.0.1:8080/health",
+            "http://localhost/",
+            "http://[::1]/",
+            "http://169.254.169.254/latest",
+        ):
+            for path, field in (("images", "image"), ("videos", "image"), ("audio/transcriptions", "audio")):
+                model = {"images": "openai/gpt-image-1", "videos": "openai/sora-2"}.get(path, "openai/whisper-1")
+                reply = await world.client.post(f"/v3/{path}", json={"model": model, "prompt": "x", field: url})
+                error = error_of(reply, 400, "invalid_source", field)
+                assert "not a public address" in error["message"]
+        assert world.remains() == []
 
 
 # -------------------------------------------------------------------------------------------- every reply
