@@ -75,6 +75,8 @@ def headers_of(error: errors.OpperliteError) -> dict[str, str]:
     headers = {}
     if isinstance(error, errors.Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.ClientTooSlow):
+        headers["Connection"] = "close"  # it sends nothing any more, and what it owes is no request
     if type(error) in RETRY_AFTER:
         headers["Retry-After"] = str(RETRY_AFTER[type(error)])
     return headers

@@ -1,0 +1,166 @@
+"""Slow and idle clients: their time ends, and they stop nobody else. The protocol runs over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from opperlite.api import calls, connections
+from opperlite.api.connections import limited
+from tests.api.conftest import World, world_of
+from tests.truth import orphans
+
+PATIENCE = 0.4
+SLOW = 200
+HEAD = b"Host: 127.0.0.1\r\nAuthorization: Bearer test\r\n"
+BODY = HEAD + b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+FORM = HEAD + b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 9999\r\n\r\n"
+PART = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n' + b"\x89PNG" * 100
+
+
+@asynccontextmanager
+async def listening(world: World, limit: int = 0) -> AsyncIterator[int]:
+    """The application behind the real protocol, on a port of its own."""
+    config = uvicorn.Config(world.app, port=0, http=limited(limit), ws="none", lifespan="off", log_config=None)
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server._serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@pytest.fixture
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.setattr(connections, "HEAD_TIME", PATIENCE)
+    monkeypatch.setattr(calls, "_PATIENCE", PATIENCE)
+    async with world_of(tmp_path) as opened:
+        yield opened
+
+
+class Client:
+    """One connection that says what it is told to, and hears the reply."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def of(cls, port: int) -> Client:
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    async def say(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def drip(self, data: bytes, every: float) -> None:
+        """One byte at a time until the server has enough."""
+        with suppress(ConnectionError):
+            for byte in data:
+                await self.say(bytes([byte]))
+                await asyncio.sleep(every)
+
+    async def hear(self) -> bytes:
+        """All that comes until the server closes."""
+        try:
+            return await asyncio.wait_for(self._reader.read(), 10)
+        except ConnectionError:
+            return b""
+        finally:
+            self._writer.close()
+            with suppress(ConnectionError):
+                await self._writer.wait_closed()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /hea", b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "])
+async def test_a_head_that_does_not_come_ends_the_connection(world: World, said: bytes) -> None:
+    async with listening(world) as port:
+        client = await Client.of(port)
+        began = time.monotonic()
+        await client.say(said)
+        assert await client.hear() == b""
+        assert PATIENCE * 0.9 < time.monotonic() - began < PATIENCE * 5
+
+
+async def test_a_head_that_drips_ends_too(world: World) -> None:
+    async with listening(world) as port:
+        client = await Client.of(port)
+        began = time.monotonic()
+        await client.drip(b"GET /health HTTP/1.1\r\nX: " + b"a" * 1000, 0.02)
+        assert await client.hear() == b""
+        assert time.monotonic() - began < PATIENCE * 10
+
+
+async def test_the_second_head_of_a_connection_has_its_time_too(world: World) -> None:
+    async with listening(world) as port:
+        client = await Client.of(port)
+        await client.say(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        await asyncio.sleep(0.1)
+        await client.say(b"GET /health HT")
+        assert (await client.hear()).count(b"HTTP/1.1 200") == 1
+
+
+@pytest.mark.parametrize(
+    "said", [b"POST /v3/images HTTP/1.1\r\n" + BODY, b"POST /v3/files HTTP/1.1\r\n" + FORM + PART], ids=["json", "form"]
+)
+async def test_a_body_that_stops_is_told_and_leaves_nothing(world: World, said: bytes) -> None:
+    async with listening(world) as port:
+        client = await Client.of(port)
+        began = time.monotonic()
+        await client.say(said)
+        reply = await client.hear()
+        assert PATIENCE * 0.9 < time.monotonic() - began < PATIENCE * 5
+    assert reply.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(reply.partition(b"\r\n\r\n")[2])["error"]["code"] == "request_timeout"
+    assert orphans(world.folder) == []
+    assert world.services.store is not None
+
+
+async def test_two_hundred_slow_connections_stop_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_TIME", 5.0)
+    monkeypatch.setattr(calls, "_PATIENCE", 5.0)
+    kinds = (b"GET /v3/fi", b"POST /v3/images HTTP/1.1\r\n" + BODY, b"POST /v3/files HTTP/1.1\r\n" + FORM + PART)
+    async with listening(world) as port:
+        slow = [await Client.of(port) for _ in range(SLOW)]
+        for number, client in enumerate(slow):
+            await client.say(kinds[number % 3])
+        await asyncio.sleep(0.1)
+        assert len(list((world.folder / "staging").iterdir())) <= SLOW
+        for _ in range(20):
+            began = time.monotonic()
+            quick = await Client.of(port)
+            await quick.say(b"GET /v3/files HTTP/1.1\r\nConnection: close\r\n" + HEAD + b"\r\n")
+            assert (await quick.hear()).startswith(b"HTTP/1.1 200")
+            assert time.monotonic() - began < 1.0
+        await world.upload()  # past the sockets, but through the same blob store
+        for client in slow:
+            client._writer.transport.abort()
+        for _ in range(200):
+            if not any((world.folder / "staging").iterdir()):
+                break
+            await asyncio.sleep(0.02)
+        assert orphans(world.folder) == []
+
+
+async def test_connections_over_the_limit_are_refused_until_others_end(world: World) -> None:
+    async with listening(world, limit=3) as port:
+        idle = [await Client.of(port) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        refused = await (await Client.of(port)).hear()
+        assert refused.startswith(b"HTTP/1.1 503 ")
+        assert json.loads(refused.partition(b"\r\n\r\n")[2])["error"]["code"] == "unavailable"
+        for client in idle:
+            assert await client.hear() == b""  # their time is over
+        quick = await Client.of(port)
+        await quick.say(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        assert (await quick.hear()).startswith(b"HTTP/1.1 200")
