@@ -143,3 +143,40 @@ async def test_a_sweep_that_breaks_does_not_end_all_later_ones(
     async with world_of(tmp_path, policy={"sweep_interval": 0.01}):
         await asyncio.wait_for(swept.wait(), 5)
     assert "sweeping broke" in caplog.text
+
+
+async def test_everything_at_once_loses_and_leaves_nothing(tmp_path: Path) -> None:
+    """Uploads of the same bytes, deletes, generations, cancels, expiry and sweeps, all in one another's way."""
+    async with world_of(tmp_path, quota_files=20) as world:
+
+        async def uploading(number: int) -> None:
+            reply = await world.client.post("/v3/files", files={"file": ("a.png", png(note=str(number % 5)))})
+            if reply.status_code == 200 and number % 2:
+                await world.client.delete(f"/v3/files/{reply.json()['id']}")
+
+        async def drawing(number: int) -> None:
+            body = {"model": "openai/gpt-image-1", "prompt": str(number % 3), "n": 2}
+            assert (await world.client.post("/v3/images", json=body)).status_code == 200
+
+        async def filming(number: int) -> None:
+            job = await world.job(prompt=str(number), image=data_uri(png(720, 1280, str(number % 3))))
+            if number % 2:
+                await world.client.post(f"/v3/artifacts/{job}/cancel")
+
+        async def sweeping(number: int) -> None:
+            world.clock.advance(2_000)
+            await world.services.sweep()
+            await world.services.files.sweep_orphans()
+
+        await asyncio.gather(*(work(n) for n in range(25) for work in (uploading, drawing, filming, sweeping)))
+        while world.services.jobs.running or world.services.jobs.waiting:
+            await asyncio.sleep(0.01)
+        project = await world.services.projects.authenticate("test")
+        page = await world.services.files.list(project, 100, 0)
+        usage = await world.services.store.usage(project.organisation_id, world.clock.now())
+        assert (usage.files, usage.bytes) == (page.total, sum(file.bytes for file in page.files))
+        for file in page.files:
+            assert await world.services.files.blobs.size(file.sha256) == file.bytes
+        world.clock.advance(10**8)
+        await world.services.sweep()
+        assert world.remains() == []
