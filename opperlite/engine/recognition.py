@@ -78,11 +78,11 @@ def transcribe(
     `prompt` become likelier. `progress` is called with the seconds heard so far. Music and silence give an empty
     transcript. Raises BadMedia when the source has no sound that can be decoded.
     """
-    ears = _prompted_ears(prompt) if prompt else _Ears(_decoder(), {}, {})
+    ears = _prompted_ears(prompt) if prompt else _Ears(_decoder(), {}, {}, {})
     meter = _Meter(path, progress)
     turns: list[tuple[Word, ...]] = []
     signatures: list[diarization.Signature | None] = []
-    for stretch in _stretches(meter):
+    for stretch in _ahead(_stretches(meter), ears):
         heard = ears.recognize(stretch)
         for turn in _turns(heard, _TURN_PAUSE if diarize else _SENTENCE_PAUSE):
             turns.append(turn)
@@ -192,14 +192,14 @@ _WARPS = (0.88, 0.94, 1.0, 1.07, 1.15, 1.23)
 _LOW_START, _HIGH_START = 2, 4
 """Places in `_WARPS` from which the search starts for low and for high voices."""
 
-_RELUCTANCE = 0.1
+_RELUCTANCE = 0.25
 """Log likelihood of a frame that each place away from an unchanged voice must gain; little sound misleads."""
 
 _HIGH_PITCH = 150.0
 """Hz from which on a voice is high: between the means of men and women."""
 
 _ENOUGH = 5.0
-"""Seconds of a voice that decide its factor; a decision on less is taken again with the next stretch."""
+"""Seconds of a voice that decide its factor; one found on fewer is looked for again when more was heard."""
 
 
 @dataclass(slots=True)
@@ -212,27 +212,35 @@ class _Ears:
 
     decoder: Any
     written: Mapping[str, str]
-    warps: dict[bool, tuple[float, Samples]]
+    heard: dict[bool, Samples]
+    warps: dict[bool, tuple[float, int]]
+
+    def hear(self, stretch: _Stretch) -> None:
+        """Remember the first seconds of high and of low voices."""
+        sound = _floating(stretch)
+        high = _is_high(diarization.pitches(sound, RATE))
+        before = self.heard.get(high, sound[:0])
+        if len(before) < 0.8 * RATE * _ENOUGH:
+            self.heard[high] = np.concatenate((before, sound))[: round(RATE * _ENOUGH)]
 
     def recognize(self, stretch: _Stretch) -> tuple[Word, ...]:
-        """Return the words of a stretch."""
-        sound = stretch.samples.astype(np.float32) / np.float32(32768)
+        """Return the words of a stretch that was heard."""
+        sound = _floating(stretch)
         found = diarization.pitches(sound, RATE)
         if _held(found) > _HELD:
             return ()
-        high = bool(found.size) and float(np.median(found)) >= _HIGH_PITCH
-        warp = self._warp(sound[: round(RATE * _ENOUGH)], high)
+        warp = self._warp(_is_high(found))
         self._decode(sound, warp)
         words = tuple(self._words(stretch.start, _FRAME / warp))
         return words if _plausible(len(words), len(sound) / RATE, found) else ()
 
-    def _warp(self, sound: Samples, high: bool) -> float:
+    def _warp(self, high: bool) -> float:
         """Return the factor of high or of low voices, found on what was heard of them so far."""
-        warp, heard = self.warps.get(high, (1.0, sound[:0]))
-        if len(heard) < 0.8 * RATE * _ENOUGH:
-            heard = np.concatenate((heard, sound))[: round(RATE * _ENOUGH)]
-            warp = self._best_warp(heard, _HIGH_START if high else _LOW_START)
-            self.warps[high] = warp, heard
+        warp, length = self.warps.get(high, (1.0, 0))
+        sound = self.heard[high]
+        if len(sound) > length:
+            warp = self._best_warp(sound, _HIGH_START if high else _LOW_START)
+            self.warps[high] = warp, len(sound)
         return warp
 
     def _best_warp(self, sound: Samples, start: int) -> float:
@@ -271,10 +279,32 @@ class _Ears:
                 yield Word(self.written.get(name) or _cased(name), round(first, 2), round(last, 2))
 
 
+def _ahead(stretches: Iterator[_Stretch], ears: _Ears) -> Iterator[_Stretch]:
+    """Let the ears hear every stretch before it is recognized, and the first seconds of a source all at once."""
+    waiting: list[_Stretch] = []
+    for stretch in stretches:
+        ears.hear(stretch)
+        waiting.append(stretch)
+        if stretch.start + len(stretch.samples) / RATE - waiting[0].start >= _ENOUGH:
+            break
+    yield from waiting
+    for stretch in stretches:
+        ears.hear(stretch)
+        yield stretch
+
+
+def _floating(stretch: _Stretch) -> Samples:
+    return stretch.samples.astype(np.float32) / np.float32(32768)
+
+
+def _is_high(pitches: NDArray[np.float32]) -> bool:
+    return bool(pitches.size) and float(np.median(pitches)) >= _HIGH_PITCH
+
+
 def _prompted_ears(prompt: str) -> _Ears:
     """Return ears of their own for a prompt: what is added to a decoder stays in it."""
     decoder = _new_decoder()
-    return _Ears(decoder, vocabulary.add(decoder, prompt), {})
+    return _Ears(decoder, vocabulary.add(decoder, prompt), {}, {})
 
 
 _HELD = 0.8
@@ -333,7 +363,7 @@ def _turns(words: tuple[Word, ...], pause: float) -> Iterator[tuple[Word, ...]]:
 
 def _signature(stretch: _Stretch, turn: tuple[Word, ...]) -> diarization.Signature | None:
     first, last = (round((moment - stretch.start) * RATE) for moment in (turn[0].start, turn[-1].end))
-    return diarization.signature(stretch.samples[first:last].astype(np.float32) / np.float32(32768), RATE)
+    return diarization.signature(_floating(stretch)[first:last], RATE)
 
 
 def _attributed(turns: Sequence[tuple[Word, ...]], labels: Sequence[str]) -> Iterator[Segment]:
