@@ -325,7 +325,9 @@ class LocalBlobs:
 
     def start(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         """Begin blocking work on the store's threads."""
-        return asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        future = asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        future.add_done_callback(_heard)
+        return future
 
     async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do blocking work on the store's threads; the disk's refusals become StorageFailed."""
@@ -334,6 +336,12 @@ class LocalBlobs:
 
     def _lock(self, digest: str) -> asyncio.Lock:
         return self._locks.setdefault(digest, asyncio.Lock())
+
+
+def _heard(future: asyncio.Future[T]) -> None:
+    """What fails after its caller went away is no news: asyncio would log it as an error that nobody retrieved."""
+    if not future.cancelled():
+        future.exception()
 
 
 class translated:
