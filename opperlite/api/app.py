@@ -29,7 +29,16 @@ from opperlite.domain.types import Project
 
 log = logging.getLogger("opperlite.api")
 
-_EXPOSED = ("X-Request-Id", "Retry-After", "Idempotency-Replayed", "ETag", "Content-Range", "Content-Disposition")
+_EXPOSED = (
+    "X-Request-Id",
+    "Retry-After",
+    "X-Should-Retry",
+    "OpenAI-Poll-After-Ms",
+    "Idempotency-Replayed",
+    "ETag",
+    "Content-Range",
+    "Content-Disposition",
+)
 
 
 def create_app(services: Services, settings: Settings) -> ASGIApp:

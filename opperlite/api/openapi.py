@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _REF = "#/components/schemas/{name}"
 _INTRO = (
-    "Opper's media API on your own machine: files, images, videos and audio. Errors come as "
-    "`{error: {code, message, details}}`. Routes and members marked as additions are this server's own."
+    "Opper's media API on your own machine: files, images, videos and audio; and under `/v1` the same in the form that "
+    "OpenAI's clients speak. Errors come as `{error: {code, message, details}}`, under `/v1` as `{error: {message, "
+    "type, param, code}}`. Routes and members marked as additions are this server's own."
 )
 _OWN = "An addition of this server."
 _IDEMPOTENCY = {

@@ -459,7 +459,8 @@ opper = Opper()
 print(opper.generate_image(prompt="A sunset over the sea", size="256x256").save("sunset"))
 print(opper.text_to_speech(text="Hello, world.", voice="alloy").save("hello"))
 print(opper.transcribe(audio="hello.mp3").data["text"])
-print(opper.generate_video(prompt="A kite", model={"name": "local/video", "options": {"duration": 0.5}}).save("kite"))
+small = {"name": "local/video", "options": {"duration": 0.5, "size": "64x64"}}
+print(opper.generate_video(prompt="A kite", model=small).save("kite"))
 
 client = OpenAI()
 image = client.images.generate(model="gpt-image-2", prompt="A cat with a hat", size="1024x640", quality="low")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -55,7 +56,8 @@ async def speak(call: Call) -> Reply:
             made = await call.while_connected(call.services.audio.speak(call.project, request, store=False))
             data, media = made.output.data or b"", made.output.media
             if wire.stream_format == "sse":
-                return Events(_pieces(data, made.characters, media.duration or 0.0))
+                pieces = await asyncio.to_thread(_pieces, data, made.characters, media.duration or 0.0)
+                return Events(pieces)
             return Reply(200, data, media.mime_type)
 
         return await call.once(body.fingerprint, run)
