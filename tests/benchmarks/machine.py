@@ -18,8 +18,10 @@ def description(folder: Path) -> dict[str, str]:
         "python": platform.python_version(),
         "filesystem": _filesystem(folder),
     }
-    with contextlib.suppress(OSError):
-        facts["load before"] = f"{os.getloadavg()[0]:.2f}"
+    with contextlib.suppress(AttributeError, OSError):
+        busy = os.getloadavg()[0]
+        others = "; others use this machine, so that times are too long" if busy > usable / 4 else ""
+        facts["load before"] = f"{busy:.2f}{others}"
     return facts
 
 
