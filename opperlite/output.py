@@ -1,5 +1,7 @@
 """How commands run and show what they found: tables for people, JSON for scripts."""
 
+import contextlib
+import signal
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
@@ -45,10 +47,20 @@ class Bar:
 
 
 def run(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Do asynchronous work to its end."""
+    """Do asynchronous work to its end. SIGTERM ends it as Ctrl-C does: nothing half made stays behind."""
     import asyncio
 
-    return asyncio.run(work)
+    async def stoppable() -> _Result:
+        task = asyncio.current_task()
+        assert task is not None
+        with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows has no such signal, threads get none
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
+    try:
+        return asyncio.run(stoppable())
+    except asyncio.CancelledError:
+        raise click.Abort from None
 
 
 def moment(unix: float | None) -> str | None:
