@@ -23,6 +23,7 @@ from opperlite.domain.errors import (
     NotFound,
     PayloadTooLarge,
     SourceUnusable,
+    StorageFailed,
     UnsupportedMedia,
     ValidationFailed,
 )
@@ -161,11 +162,11 @@ class SourceReader:
 
     async def _outside(self, source: Source, workspace: Path, limit: int, placeholder: Placeholder | None) -> Path:
         path = workspace / f"source-{secrets.token_hex(8)}"
-        if source.form == "data":
-            data = await asyncio.to_thread(decode_data, source.value, source.field, limit)
-            await asyncio.to_thread(path.write_bytes, data)
-            return path
         try:
+            if source.form == "data":
+                data = await asyncio.to_thread(decode_data, source.value, source.field, limit)
+                await asyncio.to_thread(path.write_bytes, data)
+                return path
             if source.form == "gs":
                 raise SourceUnusable("gs:// objects cannot be read from here; send a file id or a data-URI")
             await self._download(source.value, path, limit)
@@ -177,6 +178,8 @@ class SourceReader:
         except PayloadTooLarge as error:
             error.details["field"] = source.field
             raise
+        except OSError as error:
+            raise StorageFailed(f"The source cannot be written to the data folder: {error.strerror}") from error
         return path
 
     async def _download(self, url: str, path: Path, limit: int) -> None:
