@@ -17,6 +17,7 @@ from opperlite.domain.files import Files, Incoming, checked_filename
 from opperlite.domain.types import Project
 
 _OVERHEAD = 1 << 20  # what the body may have beside the file
+_FIELDS = 4  # how many of the longest fields may come together: text is held in memory
 
 
 class Part(Struct, frozen=True):
@@ -52,6 +53,7 @@ class Form:
         self._counted = counted
         self._longest = longest_field
         self._most_parts = most_parts
+        self._text = 0
         self._length = _declared_length(request)
         self.fields: list[tuple[str, str]] = []
         self.files: list[Part] = []
@@ -116,8 +118,11 @@ class Form:
 
     def _more(self, segment: MultipartSegment | None, data: bytes | bytearray, field: bytearray) -> None:
         field += data
+        self._text += len(data)
+        name = (segment.name if segment else None) or "body"
+        if self._text > _FIELDS * self._longest:
+            raise ValidationFailed("The text fields of this form are too long together", field=name[:64])
         if len(field) > self._longest:
-            name = (segment.name if segment else None) or "body"
             raise ValidationFailed(
                 f"The field {name[:64]!r} is longer than {self._longest:,} bytes", field=name[:64] or "body"
             )

@@ -163,6 +163,15 @@ async def test_bad_fields_are_told_by_name(world: World, fields: dict[str, Any],
     assert world.remains() == []
 
 
+async def test_text_without_end_is_refused(world: World) -> None:
+    long = {"known_speaker_references[]": ["x" * 4_000_000] * 5}
+    error = problem(await written(world.client, **long), 400, "invalid_request_error", "known_speaker_references[]")
+    assert "too long" in error["message"]
+    one = await written(world.client, prompt="x" * 5_000_000)
+    problem(one, 400, "invalid_request_error", "prompt")
+    assert world.remains() == []
+
+
 async def test_a_recording_is_needed(world: World) -> None:
     client, path = world.client, "/v1/audio/transcriptions"
     problem(await client.post(path, json={"model": "whisper-1"}), 415, "invalid_request_error", "Content-Type")
