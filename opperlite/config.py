@@ -235,6 +235,23 @@ class Settings(Struct, frozen=True, kw_only=True):
             "How transcription knows this server's own speech: by its record of it, or by listening alone.",
         ),
     ] = "record"
+    voice_model: Annotated[
+        Path | None,
+        Setting(
+            _ENGINE,
+            Optional(FOLDER),
+            "Folder with a model of your own that speaks: Kokoro, VITS (Piper, Coqui, MMS) or Matcha for sherpa-onnx.",
+        ),
+    ] = None
+    recognition_model: Annotated[
+        Path | None,
+        Setting(
+            _ENGINE,
+            Optional(FOLDER),
+            "Folder with a model of your own that listens: Whisper for CTranslate2, or Whisper, transducer, SenseVoice, "
+            "Moonshine, NeMo CTC, Zipformer CTC or Paraformer for sherpa-onnx.",
+        ),
+    ] = None
 
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],

@@ -73,11 +73,11 @@ def _numbered(folder: Path, kind: str, suffix: str) -> Iterator[Path]:
 
 
 def _pictures(folder: Path, count: int) -> list[Piece]:
-    from opperlite.engine.gallery import PROMPTS
+    from opperlite.engine.pictures.gallery import PROMPTS
 
     def maker(prompt: str) -> Callable[[Path], object]:
         def make(path: Path) -> object:
-            from opperlite.engine import picture, pixels
+            from opperlite.engine.pictures import picture, pixels
 
             drawn = picture.draw(prompt, SIDE, SIDE)
             return path.write_bytes(pixels.encode(drawn, "png", metadata={"prompt": prompt}))
@@ -91,7 +91,7 @@ def _pictures(folder: Path, count: int) -> list[Piece]:
 def _clips(folder: Path, count: int) -> list[Piece]:
     def maker(prompt: str) -> Callable[[Path], object]:
         def make(path: Path) -> object:
-            from opperlite.engine import video
+            from opperlite.engine.clips import video
 
             width, height, fps, frames = CLIP
             return video.generate(path, prompt, width=width, height=height, fps=fps, frames=frames, audio=True)
@@ -105,7 +105,7 @@ def _clips(folder: Path, count: int) -> list[Piece]:
 def _voices(folder: Path, count: int) -> list[Piece]:
     def maker(voice: str) -> Callable[[Path], object]:
         def make(path: Path) -> None:
-            from opperlite.engine import audio, speech
+            from opperlite.engine.sound import audio, speech
 
             spoken = speech.speak(SENTENCE.format(voice=voice), voice=voice)
             audio.encode(spoken.samples, spoken.rate, "mp3", path)
@@ -116,8 +116,8 @@ def _voices(folder: Path, count: int) -> list[Piece]:
 
 
 def _contact_sheet(path: Path, pieces: Sequence[Piece]) -> None:
-    from opperlite.engine import pixels
-    from opperlite.engine.gallery import contact_sheet
+    from opperlite.engine.pictures import pixels
+    from opperlite.engine.pictures.gallery import contact_sheet
 
     sheet = contact_sheet([pixels.decode(piece.path) for piece in pieces], 6, [piece.title for piece in pieces])
     path.write_bytes(pixels.encode(sheet, "png"))

@@ -213,7 +213,7 @@ class QuickProvider:
 
     async def speech(self, plan: SpeechPlan, workspace: Path) -> Made:
         await self._work(plan)
-        from opperlite.engine import audio
+        from opperlite.engine.sound import audio
 
         path = workspace / f"speech.{plan.format}"
         path.write_bytes(sound(plan.format) + (b"" if plan.format != "wav" else plan.input.encode()))
@@ -312,7 +312,7 @@ def sound(kind: str = "wav") -> bytes:
 
     import numpy
 
-    from opperlite.engine import audio
+    from opperlite.engine.sound import audio
 
     tone = (0.3 * numpy.sin(numpy.arange(6000) * 0.115)).astype(numpy.float32)
     with tempfile.TemporaryDirectory() as folder:

@@ -120,8 +120,8 @@ def inspect(path: Path) -> Media:
 
 
 def _image_media(path: Path, size: int) -> Media:
-    from opperlite.engine import pixels
     from opperlite.engine.errors import BadMedia
+    from opperlite.engine.pictures import pixels
 
     info = pixels.probe(path)
     if info.width * info.height > _MAX_PIXELS:
@@ -133,7 +133,8 @@ def _image_media(path: Path, size: int) -> Media:
 
 
 def _video_media(path: Path, size: int, mime_type: str) -> Media:
-    from opperlite.engine import audio, video
+    from opperlite.engine.clips import video
+    from opperlite.engine.sound import audio
 
     try:
         info = video.probe(path)
@@ -154,7 +155,7 @@ def _video_media(path: Path, size: int, mime_type: str) -> Media:
 
 
 def _audio_media(path: Path, size: int, mime_type: str) -> Media:
-    from opperlite.engine import audio
+    from opperlite.engine.sound import audio
 
     info = audio.probe(path)
     return Media("audio", mime_type, size, duration=info.duration, has_audio=True)
@@ -164,7 +165,7 @@ def _audio_media(path: Path, size: int, mime_type: str) -> Media:
 
 
 def _images(task: MakeImages) -> list[Made]:
-    from opperlite.engine import picture, pixels
+    from opperlite.engine.pictures import picture, pixels
 
     plan, sources = task.plan, task.sources
     if plan.width is None or plan.height is None:
@@ -201,8 +202,8 @@ def _images(task: MakeImages) -> list[Made]:
 
 def _decoded(path: Path, field: str) -> Any:
     """The pixels of a source; raises BadMedia with the field's name in a note."""
-    from opperlite.engine import pixels
     from opperlite.engine.errors import BadMedia
+    from opperlite.engine.pictures import pixels
 
     try:
         return pixels.decode(path, max_pixels=_MAX_PIXELS)
@@ -219,7 +220,7 @@ def _caption(plan: ImagePlan) -> str:
 
 
 def _video(task: MakeVideo, report: Report) -> Made:
-    from opperlite.engine import video
+    from opperlite.engine.clips import video
 
     plan, sources = task.plan, task.sources
     out = task.folder / "video.mp4"
@@ -274,7 +275,7 @@ def _video(task: MakeVideo, report: Report) -> Made:
 
 
 def _speech(task: Speak) -> Made:
-    from opperlite.engine import audio, speech
+    from opperlite.engine.sound import audio, speech
 
     plan = task.plan
     spoken = speech.speak(
@@ -309,7 +310,7 @@ def _sentences(words: Sequence[Word]) -> tuple[Segment, ...]:
 
 
 def _transcript(task: Transcribe, report: Report) -> Transcript:
-    from opperlite.engine import recognition
+    from opperlite.engine.sound import recognition
 
     plan = task.plan
     heard = recognition.transcribe(
@@ -328,7 +329,8 @@ def _transcript(task: Transcribe, report: Report) -> Transcript:
 
 
 def _previews(task: Preview) -> list[Made]:
-    from opperlite.engine import pixels, video
+    from opperlite.engine.clips import video
+    from opperlite.engine.pictures import pixels
 
     if task.variant == "thumbnail":
         return [_preview(task, 0, video.thumbnail(task.path), "webp")]
@@ -343,7 +345,7 @@ def _previews(task: Preview) -> list[Made]:
 
 
 def _preview(task: Preview, index: int, picture: Any, kind: str) -> Made:
-    from opperlite.engine import pixels
+    from opperlite.engine.pictures import pixels
 
     data = pixels.encode(picture, kind)
     path = task.folder / f"{task.variant}-{index}.{kind}"

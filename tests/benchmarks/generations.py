@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 from PIL import Image
 
-from opperlite.engine import pixels
+from opperlite.engine.pictures import pixels
 from tests.benchmarks.rates import VIDEO
 from tests.benchmarks.rows import Row
 from tests.e2e.server import Server, serving

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opperlite.engine import ambience
-from opperlite.engine.sounds import EVENTS, TEXTURES
-from opperlite.engine.soundtrack import Soundtrack
-from opperlite.engine.video_writer import SOUND_RATE
+from opperlite.engine.clips import ambience
+from opperlite.engine.clips.sounds import EVENTS, TEXTURES
+from opperlite.engine.clips.soundtrack import Soundtrack
+from opperlite.engine.clips.video_writer import SOUND_RATE
 
 NAMES = st.lists(st.sampled_from([*TEXTURES, *EVENTS]), min_size=1, max_size=4, unique=True)
 

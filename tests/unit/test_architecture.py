@@ -46,7 +46,10 @@ ENGINE_ADAPTERS = {f"opperlite.adapters.{name}" for name in ("provider_offline",
 # What the parts that stay small may import of others'.
 LIBRARIES: dict[str, set[str]] = {
     "domain": {"msgspec"},
-    "engine": {"numpy", "PIL", "isal", "av", "pocketsphinx", "espeakng_loader", "filetype"},
+    "engine": {
+        *("numpy", "PIL", "isal", "av", "pocketsphinx", "espeakng_loader", "filetype"),
+        *("sherpa_onnx", "faster_whisper"),  # optional, for models of the user's own
+    },
     "values": set(),
     "config": {"msgspec", "platformdirs"},
 }

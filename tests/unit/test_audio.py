@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opperlite.engine import audio
 from opperlite.engine.errors import BadMedia
+from opperlite.engine.sound import audio
 
 FORMATS = sorted(audio.MIME_TYPES)
 CONTAINERS = sorted(set(FORMATS) - {"pcm"})
@@ -63,7 +63,7 @@ def test_probe_describes_what_encode_wrote(format: str, tmp_path: Path) -> None:
 _WRITE = """
 import sys
 import numpy as np
-from opperlite.engine import audio
+from opperlite.engine.sound import audio
 time = np.arange(24000) / 24000
 for format in sorted(audio.MIME_TYPES):
     audio.encode((0.4 * np.sin(6.28 * 440 * time)).astype(np.float32), 24000, format, f"{sys.argv[1]}.{format}",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opperlite.engine import audio, diarization, flite, recognition, speech
+from opperlite.engine.sound import audio, diarization, flite, recognition, speech
 
 LINES = (
     "It is easy to tell the depth of a well.",

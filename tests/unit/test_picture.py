@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opperlite.engine import gallery, picture, styles, typeface
+from opperlite.engine.pictures import gallery, picture, styles, typeface
 
 PROGRAM = """
 import hashlib, sys
-from opperlite.engine import picture
+from opperlite.engine.pictures import picture
 for prompt in ("a red fox by a lake at dusk, fog", "neon city in the rain", "watercolour of three tulips"):
     print(hashlib.sha256(picture.draw(prompt, 160, 120, seed=7, caption="a caption").tobytes()).hexdigest())
 """

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opperlite.engine import picture
-from opperlite.engine.noise import white
-from opperlite.engine.pixels import Pixels, resize
+from opperlite.engine.pictures import picture
+from opperlite.engine.pictures.noise import white
+from opperlite.engine.pictures.pixels import Pixels, resize
 
 
 @cache

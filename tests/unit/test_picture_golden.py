@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from opperlite.engine import picture, scene
-from opperlite.engine.pixels import Pixels
+from opperlite.engine.pictures import picture, scene
+from opperlite.engine.pictures.pixels import Pixels
 
 PROMPTS = (
     "two hot air balloons over a green valley at sunrise",

@@ -2,10 +2,10 @@
 
 import pytest
 
-from opperlite.engine import lexicon, prompt, scene
-from opperlite.engine.settings import HORIZONS
-from opperlite.engine.styles import FILTERS
-from opperlite.engine.symbols import symbols
+from opperlite.engine.pictures import lexicon, prompt, scene
+from opperlite.engine.pictures.settings import HORIZONS
+from opperlite.engine.pictures.styles import FILTERS
+from opperlite.engine.pictures.symbols import symbols
 
 
 def test_every_motif_is_drawn_and_named_in_every_language() -> None:

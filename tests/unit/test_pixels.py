@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from opperlite.engine import pixels
 from opperlite.engine.errors import BadMedia
-from opperlite.engine.noise import white
+from opperlite.engine.pictures import pixels
+from opperlite.engine.pictures.noise import white
 
 shapes = st.tuples(st.integers(1, 90), st.integers(1, 90), st.sampled_from((3, 4)))
 

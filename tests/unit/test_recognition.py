@@ -8,9 +8,9 @@ import av
 import numpy as np
 import pytest
 
-from opperlite.engine import audio, flite, recognition, speech, vocabulary
 from opperlite.engine.errors import BadMedia
-from opperlite.engine.recognition import Transcript
+from opperlite.engine.sound import audio, flite, recognition, speech, vocabulary
+from opperlite.engine.sound.recognition import Transcript
 
 RATE = 16_000
 

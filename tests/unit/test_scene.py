@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opperlite.engine import scene
+from opperlite.engine.pictures import scene
 
 MOVING = "two hot air balloons over a lake at sunset, wind"
 

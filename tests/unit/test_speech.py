@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opperlite.engine import diarization, flite, loudness, speech, voices
-from opperlite.engine.speech import Speech
+from opperlite.engine.sound import diarization, flite, loudness, speech, voices
+from opperlite.engine.sound.speech import Speech
 
 LINE = "The quick brown fox jumps over the lazy dog, and then it goes home."
 
@@ -93,7 +93,7 @@ def test_word_times_match_the_sound(synthesizer: str) -> None:
 
 _DIGEST = """
 import hashlib
-from opperlite.engine import flite, speech
+from opperlite.engine.sound import flite, speech
 for switch in (False, True):
     if switch:
         flite.available = lambda name: False

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opperlite.engine import languages, normalization, numerals
+from opperlite.engine.sound import languages, normalization, numerals
 
 
 def read(text: str) -> str:

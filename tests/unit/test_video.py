@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from opperlite.engine import video
+from opperlite.engine.clips import video
 from opperlite.engine.errors import BadMedia, Cancelled
 from tests.unit import video_samples as samples
 
@@ -118,7 +118,7 @@ def test_sound_follows_the_prompt(tmp_path: Path) -> None:
 _DIGEST = """
 import hashlib, sys
 from pathlib import Path
-from opperlite.engine import video
+from opperlite.engine.clips import video
 folder = Path(sys.argv[1])
 out = folder / f"{sys.argv[2]}.mp4"
 video.generate(out, "rain, 'hello'", width=192, height=128, fps=24, frames=30, seed=7, audio=True)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opperlite.engine import motion, precipitation
-from opperlite.engine.pipeline import Progress, ahead
-from opperlite.engine.video_writer import ColorConverter
+from opperlite.engine.clips import motion, precipitation
+from opperlite.engine.clips.pipeline import Progress, ahead
+from opperlite.engine.clips.video_writer import ColorConverter
 from tests.unit.video_samples import photograph
 
 SIDES = st.integers(1, 70).map(lambda half: half * 2)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from opperlite.engine import planar_scene, scene
-from opperlite.engine.planar import PlanarCanvas, PlanarImage, colour_of
-from opperlite.engine.video_writer import ColorConverter
+from opperlite.engine.clips import planar_scene
+from opperlite.engine.clips.planar import PlanarCanvas, PlanarImage, colour_of
+from opperlite.engine.clips.video_writer import ColorConverter
+from opperlite.engine.pictures import scene
 from tests.unit.video_samples import photograph, psnr
 
 PROMPTS = [

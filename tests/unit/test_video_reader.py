@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from opperlite.engine.clips.video_reader import VideoReader, sound
 from opperlite.engine.errors import BadMedia
-from opperlite.engine.video_reader import VideoReader, sound
 from tests.unit import video_samples as samples
 
 

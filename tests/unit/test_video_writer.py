@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opperlite.engine.video_writer import SOUND_RATE, VideoWriter
+from opperlite.engine.clips.video_writer import SOUND_RATE, VideoWriter
 from tests.unit.video_samples import boxes, decoded, movie_duration, photograph, psnr, sample_counts
 
 RATES = st.sampled_from([Fraction(5), Fraction(16), Fraction(24000, 1001), Fraction(25), Fraction(30), Fraction(60)])

@@ -1,0 +1,80 @@
+"""Rooms and the bare backdrop of a studio."""
+
+from PIL import Image
+
+from opperlite.engine.pictures import terrain
+from opperlite.engine.pictures.layers import Plate, Strip
+from opperlite.engine.pictures.light import lit, mix, scale
+from opperlite.engine.pictures.stage import Stage
+
+
+def room(stage: Stage) -> None:
+    light, stream = stage.light, stage.stream("room")
+    wall = stage.reading.tints.get("ground_tint") or (
+        stage.reading.colours[0]
+        if stage.reading.colours
+        else stream.choice(((226, 208, 184), (172, 194, 188), (206, 188, 196), (180, 194, 212), (222, 196, 150)))
+    )
+    dim = mix(light.ambient, (255, 236, 206), 0.45 if light.night else 0.15)
+    tone = lit(wall, dim)
+    plate = terrain.column(stage.width, stage.height, [(0.0, scale(tone, 0.86)), (0.6, tone), (1.0, scale(tone, 0.8))])
+    _window(stage, plate)
+    middle = (round(stage.width * 0.5), round(stage.height * 0.45))
+    terrain.shine(plate, middle, int(stage.unit * 1.6), mix(light.sun, (255, 240, 210), 0.5), 70)
+    stage.layers.append(Plate(plate))
+    wood = lit(stream.choice(((150, 98, 60), (124, 82, 56), (178, 128, 84))), dim)
+    rows = stage.height - stage.horizon
+    top = terrain.ground(
+        stage.wide,
+        rows,
+        mix(wood, (255, 240, 214), 0.22),
+        scale(wood, 0.82),
+        stage.number("wood"),
+        strength=30,
+        flat=40,
+    )
+    edge = terrain.radial(int(stage.unit), (255, 244, 220), 60)
+    top.paste((255, 246, 226, 255), (stage.wide // 2 - edge.width // 2, -edge.height // 2), edge.getchannel("A"))
+    stage.layers.append(Strip(top, stage.horizon, 0.4))
+
+
+def _window(stage: Stage, plate: Image.Image) -> None:
+    light = stage.light
+    wide, tall = round(stage.unit * 0.34), round(stage.unit * 0.42)
+    x = round(stage.width * stage.stream("window").choice((0.1, 0.58)))
+    y = max(2, round(stage.horizon * 0.5 - tall / 2))
+    tall = min(tall, stage.horizon - y - 4)
+    if tall < 8 or x + wide > stage.width:
+        return
+    frame = lit((244, 238, 226), mix(light.ambient, (255, 255, 255), 0.2))
+    rim = max(2, wide // 22)
+    shadow = terrain.blob(round(wide * 1.3), round(tall * 1.25), (0, 0, 0), 46)
+    plate.paste(shadow, (x - round(wide * 0.12), y - round(tall * 0.08)), shadow)
+    plate.paste(frame, (x - rim, y - rim, x + wide + rim, y + tall + rim))
+    plate.paste(terrain.column(wide, tall, [(0.0, light.top), (0.6, light.middle), (1.0, light.low)]), (x, y))
+    heights = terrain.hills(stage.number("view"), wide, tall * 0.14, tall * 0.3, wide * 0.6)
+    view = terrain.band(heights, tall, stage.tone((96, 142, 84), 0.35), stage.tone((72, 112, 70), 0.2))
+    plate.paste(view, (x, y), view)
+    plate.paste(frame, (x + wide // 2 - rim // 2, y, x + wide // 2 + rim // 2 + 1, y + tall))
+    plate.paste(frame, (x, y + tall // 2 - rim // 2, x + wide, y + tall // 2 + rim // 2 + 1))
+    plate.paste(scale(frame, 0.9), (x - rim * 2, y + tall + rim, x + wide + rim * 2, y + tall + rim * 3))
+
+
+def studio(stage: Stage) -> None:
+    stream = stage.stream("studio")
+    wish = stage.reading.tints.get("ground_tint") or (stage.reading.colours[0] if stage.reading.colours else None)
+    if wish is None:
+        white = any(word in stage.reading.text.lower() for word in ("white", "weiß", "blanc", "vit "))
+        wish = (
+            (246, 246, 246)
+            if white
+            else stream.choice(((244, 214, 190), (196, 220, 226), (226, 214, 238), (208, 226, 204), (250, 226, 170)))
+        )
+    plate = terrain.column(
+        stage.width,
+        stage.height,
+        [(0.0, scale(wish, 0.93)), (0.62, wish), (0.8, mix(wish, (255, 255, 255), 0.25)), (1.0, scale(wish, 0.88))],
+    )
+    middle = (stage.width // 2, round(stage.height * 0.42))
+    terrain.shine(plate, middle, int(stage.unit * 1.5), (255, 255, 255), 120)
+    stage.layers.append(Plate(plate))

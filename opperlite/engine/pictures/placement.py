@@ -1,0 +1,364 @@
+"""Where the things of a prompt stand, and how large they are drawn."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+from opperlite.engine.pictures.lexicon import tables
+from opperlite.engine.pictures.noise import Stream
+from opperlite.engine.pictures.prompt import Thing
+from opperlite.engine.pictures.stage import Stage
+from opperlite.engine.pictures.symbols import Symbol, symbols
+
+_FLOATING: Final = frozenset(("space", "sky"))
+"""Settings without ground: everything hovers."""
+
+
+_WATERS: Final = frozenset(("sea", "lake", "beach"))
+
+
+_TALLEST: Final = 0.78
+"""No thing is higher than this part of the picture."""
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One drawn copy of a thing: its foot's middle and its height in pixels, and how deep in the scene it stands."""
+
+    thing: Thing
+    symbol: Symbol
+    place: str
+    x: float
+    y: float
+    tall: float
+    depth: float
+    mirrored: bool
+    order: float
+
+
+def arrange(stage: Stage) -> list[Spot]:
+    """A spot for each copy of each thing, back to front."""
+    spots: list[Spot] = []
+    things = _shown(stage)
+    for name in ("ground", "water", "under", "sky"):
+        chosen = [thing for thing in things if place_of(stage, thing) == name]
+        copies = [thing for thing in chosen for _ in range(thing.count)][:24]
+        if copies:
+            spots += _ARRANGERS[name](stage, copies, spots)
+    return sorted(_related(stage, spots), key=lambda spot: spot.order)
+
+
+def _shown(stage: Stage) -> tuple[Thing, ...]:
+    """The things to draw: a room has its table already, and needs no other for what stands on it."""
+    things = stage.reading.things
+    if stage.setting == "room" and len(things) > 1:
+        return tuple(thing for thing in things if thing.motif != "table")
+    return things
+
+
+def place_of(stage: Stage, thing: Thing) -> str:
+    """sky, water, under or ground: where this thing belongs in this setting."""
+    place = str(tables()["motif"][thing.motif].values.get("place", "ground"))
+    if stage.setting in _FLOATING:
+        return "sky"
+    if stage.setting in ("studio", "room", "abstract"):
+        return "ground"
+    if stage.setting == "underwater":
+        return "under" if place in ("under", "sky", "water") else "ground"
+    if place == "under":
+        return "water" if stage.setting in _WATERS else "ground"
+    if place == "water" and stage.setting not in _WATERS:
+        return "ground"
+    if place in ("ground", "table") and stage.setting == "sea":
+        return "water"
+    return "ground" if place == "table" else place
+
+
+def _height(stage: Stage, thing: Thing, things: list[Thing]) -> float:
+    """Pixels high, within what the picture can hold."""
+    symbol = symbols()[thing.motif]
+    widest = stage.width * (0.8 if len(things) == 1 else 0.46) * symbol.height / symbol.width
+    return max(4.0, min(_wanted(stage, thing, things), stage.height * _TALLEST, widest))
+
+
+def _wanted(stage: Stage, thing: Thing, things: list[Thing]) -> float:
+    """Pixels high: alone it fills a good part of the picture, among others sizes keep their order."""
+    size = _size(thing)
+    largest = max([_size(other) for other in things])
+    share = (0.47 + 0.09 * min(2.4, largest)) * math.sqrt(size / largest)
+    crowd = 1.0 / (1.0 + 0.085 * (len(things) - 1))
+    # Sky and ground share the picture when both hold something.
+    if len({place_of(stage, other) for other in stage.reading.things}) > 1:
+        crowd *= 0.82
+    return stage.unit * share * crowd * _softened(thing.size)
+
+
+def _heights(stage: Stage, things: list[Thing]) -> list[float]:
+    """The heights of things side by side; when one is held back by its width, all keep their proportion to it."""
+    heights = [_height(stage, thing, things) for thing in things]
+    largest = max([_size(thing) for thing in things])
+    held = min(
+        tall / _wanted(stage, thing, things)
+        for tall, thing in zip(heights, things, strict=True)
+        if _size(thing) == largest
+    )
+    return [
+        min(tall, _wanted(stage, thing, things) * max(0.55, held)) for tall, thing in zip(heights, things, strict=True)
+    ]
+
+
+def _softened(size: float) -> float:
+    """What the prompt's size words do to a height in pixels: less than to the thing itself."""
+    return math.sqrt(min(1.8, max(0.4, size)))
+
+
+def _size(thing: Thing) -> float:
+    return float(tables()["motif"][thing.motif].values["size"]) * _softened(thing.size)
+
+
+def _ground(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
+    stream = stage.stream("ground")
+    heights = _heights(stage, things)
+    order = _across(things, stream)
+    widths = [heights[i] * symbols()[things[i].motif].width / symbols()[things[i].motif].height for i in order]
+    room = stage.width * 0.92
+    squeeze = min(1.0, room / max(1.0, sum(widths) * (0.68 if len(order) > 3 else 0.86 if len(order) > 2 else 1.02)))
+    total = sum(widths) * squeeze
+    gap = (room - total) / (len(order) + 1)
+    at = stage.width * 0.04 + gap
+    if len(order) == 1:
+        at = stage.width * stream.uniform(0.42, 0.58) - total / 2
+    spots = []
+    for number, index in enumerate(order):
+        wide = widths[number] * squeeze
+        near = _nearness(things[index], heights[index] / max(heights), stream)
+        tall = heights[index] * max(squeeze, 0.5) * (0.84 + 0.22 * near)
+        y = _foot(stage, near)
+        symbol = symbols()[things[index].motif]
+        mirrored = stream.chance(0.4) and "text" not in symbol.name
+        spots.append(
+            Spot(things[index], symbol, "ground", at + wide / 2, y, tall, 0.34 + 0.3 * near, mirrored, 20 + near)
+        )
+        at += wide + gap
+    return spots
+
+
+def _across(things: list[Thing], stream: Stream) -> list[int]:
+    """The order from left to right: mixed, except where the prompt says left or right."""
+    keys = []
+    for index, thing in enumerate(things):
+        key = stream.random()
+        key += {"left": -2.0, "right": 2.0}.get(thing.relation, 0.0)
+        keys.append((key, index))
+    return [index for _, index in sorted(keys)]
+
+
+def _nearness(thing: Thing, share: float, stream: Stream) -> float:
+    """0 far to 1 near: small things stand in front of large ones."""
+    spread = 0.12 if thing.count < 4 else 0.3
+    near = 1.0 - 0.62 * share + stream.uniform(-spread, spread)
+    near += {"behind": -0.5, "front": 0.4}.get(thing.relation, 0.0)
+    return min(1.0, max(0.0, near))
+
+
+def _foot(stage: Stage, near: float) -> float:
+    """The row a thing stands on."""
+    start = stage.horizon if stage.shore == stage.height else stage.shore
+    rows = stage.height - start
+    if stage.setting == "studio":
+        return stage.height * (0.8 + 0.1 * near)
+    if stage.setting == "abstract":
+        return stage.height * (0.7 + 0.2 * near)
+    low = 0.34 if stage.shore == stage.height else 0.3
+    return start + rows * (low + (0.9 - low) * near)
+
+
+def _sky(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
+    stream = stage.stream("aloft")
+    floating = stage.setting in _FLOATING
+    ceiling, floor = stage.height * 0.08, stage.height * 0.9
+    if not floating:
+        floor = stage.horizon * 0.86 if taken else max(stage.horizon * 0.9, stage.height * 0.7)
+    spots: list[Spot] = []
+    for number, thing in enumerate(things):
+        symbol = symbols()[thing.motif]
+        far = 0.0 if number == 0 else stream.uniform(0.15, 0.6)
+        tall = _height(stage, thing, things) * (1.0 - far * 0.75) * (1.1 if floating else 0.92)
+        lowest = floor
+        if not floating and tables()["motif"][thing.motif].values.get("far"):
+            # What is far up is behind the land, which should not hide it.
+            lowest = min(floor, stage.horizon * 0.62)
+        tall = min(tall, (lowest - ceiling) * 0.9)
+        wide = tall * symbol.width / symbol.height
+        x, y = _free(stage, stream, [*taken, *spots], wide, tall, ceiling, lowest)
+        spots.append(Spot(thing, symbol, "sky", x, y, tall, 0.3 - 0.2 * far, stream.chance(0.5), 5 - far))
+    return spots
+
+
+def _free(
+    stage: Stage, stream: Stream, taken: list[Spot], wide: float, tall: float, ceiling: float, floor: float
+) -> tuple[float, float]:
+    """The freest of some tried places: the middle of the foot."""
+    best, most = (stage.width / 2, floor), -1e9
+    for _ in range(14):
+        x = stream.uniform(
+            0.04 * stage.width + wide / 2, max(0.05 * stage.width + wide / 2, 0.96 * stage.width - wide / 2)
+        )
+        y = stream.uniform(ceiling + tall, max(ceiling + tall + 1, floor))
+        apart = [_distance(spot, x, y, tall) for spot in taken]
+        centre = abs(x / stage.width - 0.5) * stage.unit * 0.35
+        free = min(apart, default=stage.unit) - centre
+        if free > most:
+            best, most = (x, y), free
+    return best
+
+
+def _distance(spot: Spot, x: float, y: float, tall: float) -> float:
+    dx, dy = spot.x - x, (spot.y - spot.tall / 2) - (y - tall / 2)
+    return math.sqrt(dx * dx + dy * dy) - (spot.tall + tall) / 2
+
+
+def _under(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
+    spots = _sky(replace_horizon(stage), things, taken)
+    return [replace(spot, place="under", order=15 + spot.depth) for spot in spots]
+
+
+def replace_horizon(stage: Stage) -> Stage:
+    """The stage as seen by what swims: all of the height is free."""
+    return replace(stage, setting="space")
+
+
+def _water(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
+    stream = stage.stream("afloat")
+    bottom = min(stage.height, stage.shore)
+    rows = bottom - stage.horizon
+    heights = [tall * 0.92 for tall in _heights(stage, things)]
+    room = stage.width * 0.9
+    widths = [
+        tall * symbols()[thing.motif].width / symbols()[thing.motif].height
+        for tall, thing in zip(heights, things, strict=True)
+    ]
+    squeeze = min(1.0, room / max(1.0, sum(widths)))
+    gap = (room - sum(widths) * squeeze) / (len(things) + 1)
+    at = stage.width * 0.05 + gap
+    spots = []
+    for index in _across(things, stream):
+        thing, wide = things[index], widths[index] * squeeze
+        near = min(1.0, max(0.0, 0.5 + stream.uniform(-0.3, 0.3)))
+        if len(things) == 1:
+            near = 0.6
+        y = stage.horizon + rows * (0.16 + (0.34 if stage.setting == "sea" else 0.6) * near)
+        tall = heights[index] * squeeze * (0.72 + 0.4 * near)
+        spots.append(
+            Spot(
+                thing,
+                symbols()[thing.motif],
+                "water",
+                at + wide / 2,
+                y,
+                tall,
+                0.25 + 0.2 * near,
+                stream.chance(0.5),
+                10 + near,
+            )
+        )
+        at += wide + gap
+    return spots
+
+
+_ARRANGERS: Final = {"sky": _sky, "under": _under, "water": _water, "ground": _ground}
+
+
+def _related(stage: Stage, spots: list[Spot]) -> list[Spot]:
+    """Put what is on, under or above another thing there."""
+    things = list(stage.reading.things)
+    for index, thing in enumerate(things):
+        before = things[index - 1] if index else None
+        if before is None or thing.relation not in ("on", "under", "above"):
+            continue
+        bases = [spot for spot in spots if spot.thing == (thing if thing.relation == "on" else before)]
+        movers = [spot for spot in spots if spot.thing == (before if thing.relation == "on" else thing)]
+        # "a cat on a house": the first named stands on the second.
+        if thing.relation in ("under", "above"):
+            bases, movers = movers, bases
+        if not bases or not movers or (place_of(stage, before) == "sky" and thing.relation == "on"):
+            continue
+        if thing.relation == "above":
+            # Room above is made by a lower base.
+            lower = {id(base): replace(base, tall=base.tall * 0.75) for base in bases if base.place == "ground"}
+            spots = [lower.get(id(spot), spot) for spot in spots]
+            bases = [lower.get(id(base), base) for base in bases]
+        spots = [_seated(spot, bases, movers, thing.relation) if spot in movers else spot for spot in spots]
+    return spots
+
+
+def _seated(spot: Spot, bases: list[Spot], movers: list[Spot], relation: str) -> Spot:
+    number = movers.index(spot)
+    base = bases[number % len(bases)]
+    wide = base.tall * base.symbol.width / base.symbol.height
+    share = (number // len(bases) + 1) / (len(movers) // len(bases) + 1) - 0.5
+    if relation == "on":
+        tall = min(spot.tall, base.tall * 0.8, wide * 0.7 * spot.symbol.height / spot.symbol.width)
+        seat = float(tables()["motif"][base.thing.motif].values.get("seat", 0.0))
+        y = base.y - base.tall * (1.0 - seat) + tall * 0.06
+        return replace(
+            spot,
+            x=base.x + share * wide * 0.7,
+            y=max(y, tall + 2),
+            tall=tall,
+            place="seat",
+            order=base.order + 0.5,
+            depth=base.depth,
+        )
+    if relation == "above":
+        y = base.y - base.tall - spot.tall * 0.1
+        tall = max(spot.tall * 0.5, min(spot.tall, y * 0.95))
+        return replace(spot, x=base.x + share * wide, y=max(tall * 1.02, y), tall=tall, place="sky")
+    return spot
+
+
+DECOR: Final[dict[str, tuple[tuple[str, int, float], ...]]] = {
+    "village": (("house", 5, 0.17), ("church", 1, 0.26), ("tree", 4, 0.15)),
+    "farm": (("barn", 1, 0.16), ("tree", 3, 0.12)),
+    "garden": (("bush", 3, 0.1), ("flower", 6, 0.09)),
+    "meadow": (("tree", 4, 0.14),),
+    "desert": (("cactus", 4, 0.13),),
+    "beach": (("palm", 2, 0.32),),
+    "snowfield": (("pine", 5, 0.14),),
+    "underwater": (("coral", 5, 0.16),),
+    "mountains": (("pine", 5, 0.17),),
+    "lake": (("pine", 4, 0.2),),
+    "street": (("street_lamp", 3, 0.3), ("tree", 2, 0.2)),
+    "jungle": (("palm", 5, 0.36), ("bush", 4, 0.12)),
+    "city": (("street_lamp", 3, 0.24), ("tree", 2, 0.14)),
+    "forest": (("mushroom", 3, 0.07), ("bush", 3, 0.1)),
+}
+"""What furnishes each setting: motif, how many, and how high beside the picture's unit."""
+
+
+def decorate(stage: Stage, taken: list[Spot]) -> list[Spot]:
+    """Small things of the place itself, where nothing else stands."""
+    stream = stage.stream("decor")
+    spots: list[Spot] = []
+    alone = 1.0 if taken else 1.5
+    if stage.setting == "city" and not any(spot.place == "ground" for spot in taken):
+        return []
+    named = {thing.motif for thing in stage.reading.things} | set(stage.reading.absent)
+    for motif, count, share in DECOR.get(stage.setting, ()):
+        symbol = symbols()[motif]
+        for _ in range(0 if motif in named else count):
+            near = stream.uniform(0.0, 0.3)
+            tall = max(4.0, stage.unit * share * alone * stream.uniform(0.75, 1.15) * (0.8 + near))
+            wide = tall * symbol.width / symbol.height
+            x, mirrored = stream.random() * stage.width, stream.chance(0.5)
+            clear = all(
+                abs(x - spot.x) > (_width(spot) + wide) * 0.46 for spot in [*taken, *spots] if spot.place != "sky"
+            )
+            if clear and not (0.3 < x / stage.width < 0.7 and taken):
+                y = _foot(stage, near * 0.5) if stage.setting != "street" else stage.horizon + stage.height * 0.03
+                spots.append(Spot(Thing(motif), symbol, "ground", x, y, tall, 0.36 + 0.2 * near, mirrored, 8 + near))
+    return spots
+
+
+def _width(spot: Spot) -> float:
+    return spot.tall * spot.symbol.width / spot.symbol.height

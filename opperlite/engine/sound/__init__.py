@@ -1,0 +1,1 @@
+"""Sound: speech, its recognition, voices told apart, and the containers of audio."""
