@@ -121,7 +121,7 @@ def _success(kind: type[Struct] | str | None) -> dict[str, Any]:
     if kind is None:
         return {"description": "Done"}
     if isinstance(kind, str):
-        return {"description": "The bytes", "content": {kind: {}}}
+        return {"description": "The bytes", "content": {one: {} for one in kind.split(", ")}}
     return {
         "description": (inspect.getdoc(kind) or "").splitlines()[0],
         "content": {"application/json": {"schema": _reference(kind)}},

@@ -25,9 +25,9 @@ class Query(Struct, frozen=True):
 class Route(Struct, frozen=True):
     """One operation.
 
-    `request` is a wire struct for JSON, or the schema of a multipart form; `reply` a wire struct, a media type for
-    other bodies, or None for none. `key` "elsewhere" asks for one unless the request comes from this machine. `own`
-    marks what is an addition of this server, `streams` what may also answer server-sent events.
+    `request` is a wire struct for JSON, or the schema of a multipart form; `reply` a wire struct, the media types of
+    other bodies joined by ", ", or None for none. `key` "elsewhere" asks for one unless the request comes from this
+    machine. `own` marks what is an addition of this server, `streams` what may also answer server-sent events.
     """
 
     method: Literal["GET", "POST", "DELETE"]
