@@ -334,8 +334,8 @@ def _fields(policy: Any) -> dict[str, Any]:
 
 TestApi = Api.TestCase
 TestApi.settings = settings(
-    max_examples=300 if LONG else 12,
-    stateful_step_count=60 if LONG else 25,
+    max_examples=300 if LONG else 10,
+    stateful_step_count=60 if LONG else 24,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

@@ -27,7 +27,7 @@ from tests.truth import faults, orphans
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folder is looked at while the server has it open")
 
-KILLS = int(os.environ.get("OPPERLITE_TEST_KILLS", "4"))
+KILLS = int(os.environ.get("OPPERLITE_TEST_KILLS", "3"))
 SEED = int(os.environ.get("OPPERLITE_TEST_SEED", "1"))
 FLAGS = ("--orphan-grace", "0.5", "--sweep-interval", "1s", "--jobs", "1", "--job-attempts", "100")
 LANES = 3
