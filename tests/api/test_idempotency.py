@@ -217,3 +217,27 @@ async def test_another_body_after_a_break_is_another_request(world: World, monke
     reply = await upload(world, data=other)
     assert reply.json()["bytes"] == len(other)
     assert len(await listed(world, "/v3/files")) == 2
+
+
+async def test_images_stored_before_a_break_are_not_stored_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_files, added = world.services.store.add_files, 0
+
+    async def add(*args: Any) -> Any:
+        nonlocal added
+        added += 1
+        if added == 3:
+            raise asyncio.CancelledError
+        return await add_files(*args)
+
+    body = REQUESTS["/v3/images"] | {"n": 4}
+    with monkeypatch.context() as patch:
+        patch.setattr(world.services.store, "add_files", add)
+        with pytest.raises(asyncio.CancelledError):
+            await world.client.post("/v3/images", json=body, headers=KEY)
+    before = {file["id"] for file in await listed(world, "/v3/files")}
+    reply = await world.client.post("/v3/images", json=body, headers=KEY)
+    ids = [item["file_id"] for item in reply.json()["data"]]
+    assert len(before) == 2
+    assert before < set(ids)
+    assert {file["id"] for file in await listed(world, "/v3/files")} == set(ids)
+    assert len(world.remains()) == len(set(ids)) == 4
