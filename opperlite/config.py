@@ -248,8 +248,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         Setting(
             _ENGINE,
             Optional(FOLDER),
-            "Folder with a model of your own that listens: Whisper for CTranslate2, or Whisper, transducer, SenseVoice, "
-            "Moonshine, NeMo CTC, Zipformer CTC or Paraformer for sherpa-onnx.",
+            "Folder with a model of your own that listens: Whisper for CTranslate2, or Whisper, transducer, "
+            "SenseVoice, Moonshine, NeMo CTC, Zipformer CTC or Paraformer for sherpa-onnx.",
         ),
     ] = None
 

@@ -41,7 +41,7 @@ class Server(uvicorn.Server):
 def run(settings: Settings, sockets: list[socket.socket], stop: Stop) -> None:
     """Serve on `sockets` until `stop` is asked; returns when everything in flight is finished and closed.
 
-    Raises StorageFailed, CatalogError.
+    Raises StorageFailed, CatalogError, ConfigError.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings, sockets, stop))

@@ -18,11 +18,11 @@ from opperlite.adapters.clock_system import SystemClock
 from opperlite.adapters.fetch_http import HttpFetcher
 from opperlite.adapters.folder_lock import FolderLock, holder
 from opperlite.adapters.metadata_sqlite import SqliteMetadata
-from opperlite.adapters.provider_offline import OfflineProvider
+from opperlite.adapters.provider_offline import OfflineProvider, recognition_model_fault, voice_model_fault
 from opperlite.adapters.queue_inprocess import InProcessQueue
 from opperlite.adapters.upkeep_sqlite import SqliteUpkeep
 from opperlite.adapters.workers import Workers
-from opperlite.config import Settings
+from opperlite.config import ConfigError, Settings
 from opperlite.domain.backups import Advance, Copied
 from opperlite.domain.collection import Collected, collect
 from opperlite.domain.diagnosis import Doctor, Finding
@@ -46,8 +46,10 @@ def load_catalog(settings: Settings) -> Catalog:
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Everything, on the settings' data folder, which is then this process's alone. Not yet started.
 
-    Raises StorageFailed when the folder cannot be used or another server has it, `models.CatalogError`.
+    Raises StorageFailed when the folder cannot be used or another server has it, `models.CatalogError`, and
+    ConfigError for a model folder that cannot be used.
     """
+    _check_models(settings)
     catalog = load_catalog(settings)
     folder = _prepared(settings.data)
     clock = SystemClock()
@@ -56,7 +58,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         secret = read_secret(folder / data_folder.SECRET)
         interactive, batch = Workers(settings.workers), Workers(settings.jobs)
         blobs = LocalBlobs(folder)
-        provider = OfflineProvider(interactive, batch)
+        provider = OfflineProvider(interactive, batch, settings.voice_model, settings.recognition_model)
         try:
             async with SqliteMetadata.open(folder / data_folder.DATABASE, check=lock.unclean) as store:
                 if lock.unclean:
@@ -83,6 +85,15 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             await interactive.close()
             await batch.close()
             blobs.close()
+
+
+def _check_models(settings: Settings) -> None:
+    for name, folder, fault in (
+        ("voice_model", settings.voice_model, voice_model_fault),
+        ("recognition_model", settings.recognition_model, recognition_model_fault),
+    ):
+        if folder is not None and (found := fault(folder)) is not None:
+            raise ConfigError(f"{name}: {found}.")
 
 
 @asynccontextmanager

@@ -55,17 +55,19 @@ class MakeVideo(Struct, frozen=True, tag=True):
 
 
 class Speak(Struct, frozen=True, tag=True):
-    """Speak the plan's input into a folder."""
+    """Speak the plan's input into a folder, by the user's own model where there is one."""
 
     plan: SpeechPlan
     folder: Path
+    model: Path | None = None
 
 
 class Transcribe(Struct, frozen=True, tag=True):
-    """Write down what a recording says."""
+    """Write down what a recording says, by the user's own model where there is one."""
 
     plan: TranscriptionPlan
     path: Path
+    model: Path | None = None
 
 
 class Preview(Struct, frozen=True, tag=True):
@@ -91,7 +93,7 @@ def perform(task: Task, report: Report) -> Outcome:
         case MakeVideo():
             return [_video(task, report)]
         case Speak():
-            return [_speech(task)]
+            return [_speech(task, report)]
         case Transcribe():
             return _transcript(task, report)
         case Preview():
@@ -274,18 +276,21 @@ def _video(task: MakeVideo, report: Report) -> Made:
 # ------------------------------------------------------------------------------------------------ audio
 
 
-def _speech(task: Speak) -> Made:
-    from opperlite.engine.sound import audio, speech
+def _speech(task: Speak, report: Report) -> Made:
+    from opperlite.engine.sound import audio, local_voice, speech
 
     plan = task.plan
-    spoken = speech.speak(
-        plan.input,
-        voice=plan.voice,
-        language=plan.language,
-        speed=plan.speed,
-        instructions=plan.instructions,
-        seed=plan.seed,
-    )
+    manner: dict[str, Any] = {
+        "voice": plan.voice,
+        "language": plan.language,
+        "speed": plan.speed,
+        "instructions": plan.instructions,
+        "seed": plan.seed,
+    }
+    if task.model is None:
+        spoken = speech.speak(plan.input, **manner)
+    else:
+        spoken = local_voice.speak(plan.input, task.model, **manner, progress=report)
     path = task.folder / f"speech.{plan.format}"
     audio.encode(spoken.samples, spoken.rate, plan.format, path)
     duration = len(spoken.samples) / spoken.rate
@@ -310,18 +315,26 @@ def _sentences(words: Sequence[Word]) -> tuple[Segment, ...]:
 
 
 def _transcript(task: Transcribe, report: Report) -> Transcript:
-    from opperlite.engine.sound import recognition
+    from opperlite.engine.sound import local_recognition, recognition
 
     plan = task.plan
-    heard = recognition.transcribe(
-        task.path, language=plan.language, prompt=plan.prompt, diarize=plan.diarize, progress=report
-    )
+    manner: dict[str, Any] = {
+        "language": plan.language,
+        "prompt": plan.prompt,
+        "diarize": plan.diarize,
+        "progress": report,
+    }
+    if task.model is None:
+        heard = recognition.transcribe(task.path, **manner)
+    else:
+        heard = local_recognition.transcribe(task.path, task.model, **manner)
     return Transcript(
         text=heard.text,
         language=heard.language,
         duration=heard.duration,
         segments=tuple(Segment(part.start, part.end, part.text, part.speaker) for part in heard.segments),
         words=tuple(Word(word.word, word.start, word.end) for word in heard.words),
+        by_model=task.model is not None,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,14 +23,23 @@ _SOFTWARE = f"opperlite {__version__}"
 class OfflineProvider:
     """`ports.Provider`, `ports.Previewer` and `ports.Inspector` over the engine.
 
-    Jobs have workers of their own, so that a long clip does not keep a caller waiting for a picture.
+    Jobs have workers of their own, so that a long clip does not keep a caller waiting for a picture. `voice_model` and
+    `recognition_model` are folders with the user's own models, which then speak and listen.
     """
 
     name = "offline"
 
-    def __init__(self, interactive: Workers, batch: Workers) -> None:
+    def __init__(
+        self,
+        interactive: Workers,
+        batch: Workers,
+        voice_model: Path | None = None,
+        recognition_model: Path | None = None,
+    ) -> None:
         self._interactive = interactive
         self._batch = batch
+        self._voice_model = voice_model
+        self._recognition_model = recognition_model
 
     def sniff(self, head: bytes) -> str | None:
         return sniff(head)
@@ -52,13 +62,48 @@ class OfflineProvider:
         return _given(done.made)[0]
 
     async def speech(self, plan: SpeechPlan, workspace: Path) -> Made:
-        return _given((await self._interactive.do(Speak(plan, workspace))).made)[0]
+        with _naming(self._voice_model):
+            return _given((await self._interactive.do(Speak(plan, workspace, self._voice_model))).made)[0]
 
     async def transcribe(self, plan: TranscriptionPlan, audio: Path) -> Transcript:
-        return _given((await self._interactive.do(Transcribe(plan, audio))).transcript)
+        with _naming(self._recognition_model):
+            return _given((await self._interactive.do(Transcribe(plan, audio, self._recognition_model))).transcript)
 
     async def preview(self, media: Path, variant: PreviewVariant, count: int, workspace: Path) -> Sequence[Made]:
         return _given((await self._interactive.do(Preview(media, variant, count, workspace))).made)
+
+
+def voice_model_fault(folder: Path) -> str | None:
+    """What keeps a folder from being a voice model that can be used, by its files; None when nothing does."""
+    from opperlite.engine.sound import model_folders
+
+    try:
+        model_folders.check_voice(folder)
+    except model_folders.BadModel as error:
+        return str(error)
+    return None
+
+
+def recognition_model_fault(folder: Path) -> str | None:
+    """The same for a recognition model."""
+    from opperlite.engine.sound import model_folders
+
+    try:
+        model_folders.check_recognizer(folder)
+    except model_folders.BadModel as error:
+        return str(error)
+    return None
+
+
+@contextmanager
+def _naming(model: Path | None) -> Iterator[None]:
+    """Name the user's model where work with it failed: some libraries end their process instead of telling why."""
+    try:
+        yield
+    except ProviderFailed as error:
+        if model is None:
+            raise
+        raise ProviderFailed(f"{error.message} (with the model in {model})", **error.details) from error
 
 
 def _given(result: T | None) -> T:

@@ -36,7 +36,7 @@ class Speech(Struct, frozen=True):
 
 
 class Transcription(Struct, frozen=True):
-    """The answer to a call for a transcription. `recognizer` tells what was used: record or acoustic."""
+    """The answer to a call for a transcription. `recognizer` tells what was used: record, acoustic or model."""
 
     id: str
     model: str
@@ -96,7 +96,7 @@ class AudioMaker:
             created=studio.clock.now(),
             transcript=transcript,
             cost=price_transcription(model, transcript.duration),
-            recognizer="record" if known else "acoustic",
+            recognizer="record" if known else "model" if transcript.by_model else "acoustic",
             warnings=warnings,
         )
 

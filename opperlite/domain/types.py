@@ -406,10 +406,14 @@ class Segment(Struct, frozen=True, omit_defaults=True):
 
 
 class Transcript(Struct, frozen=True):
-    """What was said: whole text, segments, words; `duration` in seconds, `language` as ISO 639-1."""
+    """What was said: whole text, segments, words; `duration` in seconds, `language` as ISO 639-1.
+
+    `by_model` tells that a recognition model of the user's own heard it.
+    """
 
     text: str
     language: str
     duration: float
     segments: tuple[Segment, ...] = ()
     words: tuple[Word, ...] = ()
+    by_model: bool = False

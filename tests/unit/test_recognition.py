@@ -231,8 +231,8 @@ def test_speech_without_a_pause_is_cut_into_bounded_stretches(tmp_path: Path) ->
     said = speech.speak(SENTENCES[5], voice="rex")
     pressed = np.concatenate([said.samples[2000:-4000]] * 10)
     audio.encode(pressed, said.rate, "wav", tmp_path / "long.wav")
-    meter = recognition._Meter(tmp_path / "long.wav", None)
-    stretches = list(recognition._stretches(meter))
+    meter = recognition.Meter(tmp_path / "long.wav", None)
+    stretches = list(recognition.stretches(meter))
     assert sum(len(stretch.samples) for stretch in stretches) > 0.9 * meter.seconds * RATE
     assert max(len(stretch.samples) for stretch in stretches) <= (recognition._LONGEST + 0.5) * RATE
     starts = [stretch.start for stretch in stretches]

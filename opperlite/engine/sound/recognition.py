@@ -59,7 +59,7 @@ class Transcript:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
+class Stretch:
     start: float
     samples: NDArray[np.int16]
 
@@ -79,10 +79,10 @@ def transcribe(
     transcript. Raises BadMedia when the source has no sound that can be decoded.
     """
     ears = _prompted_ears(prompt) if prompt else _Ears(_decoder(), {}, {}, {})
-    meter = _Meter(path, progress)
+    meter = Meter(path, progress)
     turns: list[tuple[Word, ...]] = []
     signatures: list[diarization.Signature | None] = []
-    for stretch in _ahead(_stretches(meter), ears):
+    for stretch in _ahead(stretches(meter), ears):
         heard = ears.recognize(stretch)
         for turn in _turns(heard, _TURN_PAUSE if diarize else _SENTENCE_PAUSE):
             turns.append(turn)
@@ -98,7 +98,7 @@ def _transcript(
     return Transcript(text, language, round(seconds, 3), segments, tuple(chain.from_iterable(turns)))
 
 
-class _Meter:
+class Meter:
     """The 16-bit blocks of a source, counted as they pass."""
 
     def __init__(self, path: Path | str, progress: Callable[[float], None] | None) -> None:
@@ -118,7 +118,7 @@ class _Meter:
                 self._progress(self.seconds)
 
 
-def _stretches(blocks: _Meter) -> Iterator[_Stretch]:
+def stretches(blocks: Meter) -> Iterator[Stretch]:
     """Yield the stretches of sound that may be speech, none longer than `_LONGEST`."""
     endpointer = pocketsphinx.Endpointer(sample_rate=RATE)
     kept: list[bytes] = []
@@ -131,19 +131,19 @@ def _stretches(blocks: _Meter) -> Iterator[_Stretch]:
             start = endpointer.speech_start
         kept.append(speech)
         if not endpointer.in_speech:
-            yield _Stretch(start, np.frombuffer(b"".join(kept), np.int16))
+            yield Stretch(start, np.frombuffer(b"".join(kept), np.int16))
             kept = []
         elif sum(map(len, kept)) > 2 * RATE * _LONGEST:
             samples = np.frombuffer(b"".join(kept), np.int16)
             cut = _quietest(samples)
-            yield _Stretch(start, samples[:cut])
+            yield Stretch(start, samples[:cut])
             kept = [samples[cut:].tobytes()]
             start += cut / RATE
     if kept:
-        yield _Stretch(start, np.frombuffer(b"".join(kept), np.int16))
+        yield Stretch(start, np.frombuffer(b"".join(kept), np.int16))
 
 
-def _endpointer_frames(blocks: _Meter, size: int) -> Iterator[tuple[bytes, bool]]:
+def _endpointer_frames(blocks: Meter, size: int) -> Iterator[tuple[bytes, bool]]:
     """Yield frames of `size` bytes, then the shorter rest marked as the last one."""
     rest = b""
     for block in blocks:
@@ -215,17 +215,17 @@ class _Ears:
     heard: dict[bool, Samples]
     warps: dict[bool, tuple[float, int]]
 
-    def hear(self, stretch: _Stretch) -> None:
+    def hear(self, stretch: Stretch) -> None:
         """Remember the first seconds of high and of low voices."""
-        sound = _floating(stretch)
+        sound = floating(stretch)
         high = _is_high(diarization.pitches(sound, RATE))
         before = self.heard.get(high, sound[:0])
         if len(before) < 0.8 * RATE * _ENOUGH:
             self.heard[high] = np.concatenate((before, sound))[: round(RATE * _ENOUGH)]
 
-    def recognize(self, stretch: _Stretch) -> tuple[Word, ...]:
+    def recognize(self, stretch: Stretch) -> tuple[Word, ...]:
         """Return the words of a stretch that was heard."""
-        sound = _floating(stretch)
+        sound = floating(stretch)
         found = diarization.pitches(sound, RATE)
         if _held(found) > _HELD:
             return ()
@@ -279,9 +279,9 @@ class _Ears:
                 yield Word(self.written.get(name) or _cased(name), round(first, 2), round(last, 2))
 
 
-def _ahead(stretches: Iterator[_Stretch], ears: _Ears) -> Iterator[_Stretch]:
+def _ahead(stretches: Iterator[Stretch], ears: _Ears) -> Iterator[Stretch]:
     """Let the ears hear every stretch before it is recognized, and the first seconds of a source all at once."""
-    waiting: list[_Stretch] = []
+    waiting: list[Stretch] = []
     for stretch in stretches:
         ears.hear(stretch)
         waiting.append(stretch)
@@ -293,7 +293,7 @@ def _ahead(stretches: Iterator[_Stretch], ears: _Ears) -> Iterator[_Stretch]:
         yield stretch
 
 
-def _floating(stretch: _Stretch) -> Samples:
+def floating(stretch: Stretch) -> Samples:
     return stretch.samples.astype(np.float32) / np.float32(32768)
 
 
@@ -361,9 +361,9 @@ def _turns(words: tuple[Word, ...], pause: float) -> Iterator[tuple[Word, ...]]:
     yield words[start:]
 
 
-def _signature(stretch: _Stretch, turn: tuple[Word, ...]) -> diarization.Signature | None:
+def _signature(stretch: Stretch, turn: tuple[Word, ...]) -> diarization.Signature | None:
     first, last = (round((moment - stretch.start) * RATE) for moment in (turn[0].start, turn[-1].end))
-    return diarization.signature(_floating(stretch)[first:last], RATE)
+    return diarization.signature(floating(stretch)[first:last], RATE)
 
 
 def _attributed(turns: Sequence[tuple[Word, ...]], labels: Sequence[str]) -> Iterator[Segment]:
