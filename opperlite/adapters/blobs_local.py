@@ -143,7 +143,8 @@ class LocalStaging:
             with suppress(OSError):
                 self._end_sync()
             self._file.close()
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # what cannot be removed now goes with the sweep
+                self._path.unlink(missing_ok=True)
 
 
 class LocalBlobs:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from opperlite.domain.errors import StorageFailed
 from opperlite.domain.ids import new_id
 from opperlite.domain.models import check_audio, plan_speech, plan_transcription, price_speech, price_transcription
 from opperlite.domain.outputs import Output, Studio
@@ -21,6 +23,8 @@ from opperlite.domain.types import (
     TranscriptionRequest,
     Warning,
 )
+
+log = logging.getLogger("opperlite.audio")
 
 
 class Speech(Struct, frozen=True):
@@ -66,7 +70,10 @@ class AudioMaker:
             output = await studio.keep(project, made, store=wanted, inline=True, index=0, name=name)
         if made.transcript is not None and not project.zero_data_retention:
             digest = output.file.sha256 if output.file else hashlib.sha256(output.data or b"").hexdigest()
-            await self._store.save_transcript(digest, made.transcript, studio.clock.now())
+            try:
+                await self._store.save_transcript(digest, made.transcript, studio.clock.now())
+            except StorageFailed as error:  # the speech is there; to write it down again will take ears
+                log.warning("what was said in %s is not remembered: %s", digest, error)
         return Speech(
             id=name,
             model=request.model,

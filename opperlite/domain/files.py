@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,7 @@ from opperlite.domain.errors import (
     NotFound,
     PayloadTooLarge,
     QuotaExceeded,
+    StorageFailed,
     UnsupportedMedia,
     ValidationFailed,
 )
@@ -20,6 +22,8 @@ from opperlite.domain.ids import new_id
 from opperlite.domain.links import Disposition, mint, verify
 from opperlite.domain.ports import BlobStore, Clock, Inspector, MetadataStore, Staging
 from opperlite.domain.types import BlobRef, File, FileKind, FilePage, Policy, Project, Warning
+
+log = logging.getLogger("opperlite.files")
 
 # What each purpose takes: families of MIME types, judged by the bytes. Other purposes are refused.
 PURPOSES: dict[str, tuple[str, ...]] = {
@@ -274,8 +278,11 @@ class Files:
         await self.drop_blob(file.sha256)
 
     async def drop_blob(self, sha256: str) -> None:
-        """Remove a blob that no row names any more."""
-        await self.blobs.remove(sha256, lambda: self._store.blob_wanted(sha256))
+        """Remove a blob that no row names any more; where the disk refuses, the sweep of orphans does it later."""
+        try:
+            await self.blobs.remove(sha256, lambda: self._store.blob_wanted(sha256))
+        except StorageFailed as error:  # what led here has happened, and is not to be told as failed
+            log.warning("the bytes %s stay until the sweep: %s", sha256, error)
 
     # ----------------------------------------------------------------------------------------- links
 
