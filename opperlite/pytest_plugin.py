@@ -88,6 +88,10 @@ class OpperliteClient:
         """Close what can be closed outside an event loop."""
         if "OpenAI" in self._made:
             self._made["OpenAI"].close()
+        # opperai 2.1 has no way of its own to close its connections, and strict warnings take them for leaks.
+        held = getattr(getattr(self._made.get("Opper"), "_client", None), "_sync_client", None)
+        if held is not None:
+            held.close()
 
 
 @pytest.fixture(scope="session")

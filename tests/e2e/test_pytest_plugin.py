@@ -83,12 +83,12 @@ def test_nothing_heavy_is_imported():
 
 
 def run(folder: Path, *tests: str) -> subprocess.CompletedProcess[str]:
-    (folder / "pytest.ini").write_text("[pytest]\n")
+    (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings =\n    error\n    ignore::DeprecationWarning\n")
     for number, text in enumerate(tests):
         (folder / f"test_sample_{number}.py").write_text(text)
     own = {name: value for name, value in os.environ.items() if not name.startswith(("OPPER", "OPENAI_", "PYTEST_"))}
     return subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", "-m", "pytest", "-q", "-p", "opperlite.pytest_plugin"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "opperlite.pytest_plugin"],
         cwd=folder,
         env=own | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
