@@ -22,6 +22,9 @@ _THREADS = 2
 _TURN_PAUSE = 0.3
 """Seconds between words at which another speaker may begin."""
 
+_SLOWEST = 0.15
+"""Seconds that a character lasts at most: models tell where words begin, and not that a pause follows."""
+
 _PIECE = re.compile(r"\s*(?:[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+)")
 """A word with the space before it; Chinese and Japanese characters stand alone."""
 
@@ -228,8 +231,11 @@ def spread(text: str, tokens: Sequence[str], starts: Sequence[float], duration: 
         return []
     shares = np.cumsum([0, *lengths]) / sum(lengths)
     moments = np.clip(_moments(shares, tokens, starts, duration), 0.0, duration)
+    timed = len(starts) == len(tokens) > 0
+    longest = [_SLOWEST * (length + 1) if timed else duration for length in lengths]
     return [
-        _Piece(word, float(first), float(last)) for word, first, last in zip(found, moments, moments[1:], strict=False)
+        _Piece(word, float(first), float(min(last, first + most)))
+        for word, first, last, most in zip(found, moments, moments[1:], longest, strict=False)
     ]
 
 
