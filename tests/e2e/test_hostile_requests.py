@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.processes import wait_until
 from tests.e2e.server import Server
 
 AUTH = "Authorization: Bearer hostile\r\n"
@@ -82,7 +83,7 @@ def alive(server: Server) -> None:
     assert server.get("/health").json() == {"status": "ok"}
     lying = {path.name for path in Path(server.folder).iterdir()}
     assert lying <= {"data", "config", "server.log"}
-    assert not list((server.data / "staging").iterdir())
+    assert wait_until(lambda: not list((server.data / "staging").iterdir())), "something stays in the staging folder"
 
 
 FORM = (
