@@ -208,8 +208,7 @@ def test_a_voice_always_means_the_same_speaker(voice: str, names: str, count: in
     known = names.split(",") if names else []
     number = local_voice.speaker(voice, known, count)
     assert 0 <= number < count
-    assert local_voice.speaker(f" {voice}
-", known, count) == number
+    assert local_voice.speaker(f" {voice} ", known, count) == number
 
 
 def test_a_speakers_name_or_number_means_that_speaker() -> None:
