@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from opperlite.domain.types import Policy, SpeechPlan, TranscriptionPlan
+from opperlite.domain.types import Policy, SpeechPlan, Transcript, TranscriptionPlan
 from tests.api.conftest import IN_SESSION, World, error_of, world_of
 from tests.api.test_images import data_uri
 from tests.fakes import mp4, png, sound
@@ -177,6 +177,18 @@ async def test_listening_alone_may_be_asked_for(tmp_path: Path) -> None:
     async with world_of(tmp_path, recognizer="acoustic") as world:
         made = await speak(world)
         assert (await transcribe(world, made["audio"]["file_id"]))["text"] == "heard"
+
+
+async def test_a_model_of_the_users_own_is_told_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def by_model(plan: object, audio: Path) -> Transcript:
+        return Transcript("heard", "en", 0.25, by_model=True)
+
+    monkeypatch.setattr(world.provider, "transcribe", by_model)
+    audio = (await speak(world, input="Hello, world!"))["audio"]["file_id"]
+    for parameters, used in (({}, "record"), ({"recognizer": "acoustic"}, "model")):
+        body = {"model": "openai/whisper-1", "audio": audio, "parameters": parameters}
+        reply = await world.client.post("/v3/audio/transcriptions", json=body)
+        assert reply.headers["x-opperlite-recognizer"] == used
 
 
 async def test_speakers_are_told_where_the_model_can(world: World) -> None:
