@@ -48,9 +48,9 @@ def fill(folder: Path, files: Mapping[str, bytes | Mapping[str, str]]) -> Path:
 # ------------------------------------------------------------------------------------- models that run
 
 
-def humming_voice(folder: Path) -> Path:
-    """A VITS model: each letter lasts the same time, each speaker hums at 120 Hz times its number plus one."""
-    tokens = "".join(f"{letter} {number}\n" for number, letter in enumerate(LETTERS))
+def humming_voice(folder: Path, signs: str = LETTERS, **told: str) -> Path:
+    """A VITS model: each sign lasts the same time, each speaker hums at 120 Hz times its number plus one."""
+    tokens = "".join(f"{sign} {number}\n" for number, sign in enumerate(signs))
     metadata = {
         "model_type": "vits",
         "comment": "coqui",
@@ -62,6 +62,7 @@ def humming_voice(folder: Path) -> Path:
         "sample_rate": str(VOICE_RATE),
         "punctuation": ". , ?",
         "speaker_names": "ann,bob,cid,dee",
+        **told,
     }
     return _saved(folder, *_humming(), metadata, tokens)
 

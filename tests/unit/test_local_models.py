@@ -19,7 +19,7 @@ from opperlite.adapters.workers import Workers
 from opperlite.config import ConfigError, Settings, load
 from opperlite.domain.errors import ProviderFailed
 from opperlite.domain.types import SpeechPlan, TranscriptionPlan
-from opperlite.engine.sound import audio, local_recognition, local_voice, loudness, model_folders, speech
+from opperlite.engine.sound import audio, espeak, local_recognition, local_voice, loudness, model_folders, speech
 from opperlite.engine.sound.model_folders import BadModel
 from opperlite.wiring import open_services
 from tests.unit.model_samples import SAMPLES_PER_LETTER, VOICE_RATE, deaf_recognizer, fill, humming_voice
@@ -44,7 +44,7 @@ needs_sherpa = pytest.mark.skipif(
 @pytest.mark.parametrize(
     ("files", "kind", "parts"),
     [
-        ({"en.onnx": VOICE, "tokens.txt": T, **ESPEAK}, "vits", {"model": "en.onnx", "data_dir": "espeak-ng-data"}),
+        ({"en.onnx": VOICE, "tokens.txt": T, **ESPEAK}, "vits", {"model": "en.onnx"}),
         ({"m.onnx": VOICE, "tokens.txt": T, "lexicon.txt": T}, "vits", {"lexicon": "lexicon.txt"}),
         ({"m.onnx": {**VOICE, "frontend": "characters"}, "tokens.txt": T}, "vits", {"tokens": "tokens.txt"}),
         (
@@ -113,7 +113,7 @@ def test_recognizers_are_told_by_their_files(tmp_path: Path, files: Files, kind:
             {"en.onnx": VOICE, "en.onnx.json": b"{}"},
             r"holds en\.onnx, en\.onnx\.json; missing is a \.onnx file and tok",
         ),
-        ({"m.onnx": VOICE, "tokens.txt": T}, r"missing is the folder espeak-ng-data or lexicon\.txt"),
+        ({"m.onnx": VOICE, "tokens.txt": T}, r"missing is lexicon\.txt"),
         ({"m.onnx": {"model_type": "matcha-tts"}, "tokens.txt": T, **ESPEAK}, "missing is the vocoder"),
         ({"m.onnx": {"model_type": "x"}, "tokens.txt": T, **ESPEAK}, "does not tell its sample rate"),
         ({"m.onnx": b"version https://git-lfs", "tokens.txt": T, **ESPEAK}, "no whole ONNX model"),
@@ -215,6 +215,15 @@ def test_a_speakers_name_or_number_means_that_speaker() -> None:
     names = ["af_bella", "am_adam", "bf_emma"]
     assert [local_voice.speaker(name, names, 3) for name in ("AF_Bella", "am_adam", "2", "4")] == [0, 1, 2, 1]
     assert len({local_voice.speaker(name, (), 900) for name in ("alloy", "nova", "onyx", "echo", "fable")}) == 5
+
+
+def test_sentences_are_pronounced_with_their_pauses() -> None:
+    with espeak.session() as session:
+        assert local_voice._phonemes("Hello there, friend?", "en-us", session) == "həlˈoʊ ðˈɛɹ, fɹˈɛnd?"
+        assert local_voice._phonemes("weekend.", "de", session).isprintable()
+        assert "(" not in local_voice._phonemes("Das weekend, hello.", "de", session)
+        assert local_voice._phonemes("hello.", "no such voice", session) == "həlˈoʊ."
+        assert local_voice._phonemes("", "en", session) == ""
 
 
 words = st.lists(st.text("abcxyz,.é語", min_size=1, max_size=8), min_size=1, max_size=12)
@@ -344,6 +353,19 @@ def test_voices_are_the_models_speakers(tmp_path: Path) -> None:
         samples = local_voice.speak("Hello there", folder, voice=name).samples[5000:15000]
         pitch = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))).argmax() * speech.RATE / len(samples)
         assert pitch == pytest.approx(120 * (number + 1), abs=3)
+
+
+@needs_sherpa
+def test_a_piper_voice_is_given_phonemes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"comment": "piper", "frontend": "", "voice": "en-us", "has_espeak": "1"}
+    folder = humming_voice(tmp_path / "voice", "_^$ .,?həlˈoʊðɛɹ", **told)
+    spoken = local_voice.speak("Hello there.", folder, voice="ann")
+    signs = len("həlˈoʊ ðˈɛɹ.")
+    least, most = (count * SAMPLES_PER_LETTER / VOICE_RATE for count in (signs, 2 * signs + 6))  # Piper pads each sign
+    assert least < len(spoken.samples) / spoken.rate < most + 0.5
+    monkeypatch.setattr(local_voice, "_sound", lambda *_: np.zeros(0, np.float32))
+    with pytest.raises(BadModel, match="made no sound of this text"):
+        local_voice.speak("Hello there.", folder, voice="ann")
 
 
 @needs_sherpa

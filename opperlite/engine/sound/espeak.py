@@ -109,6 +109,18 @@ class Synthesizer:
         read: bytes = self._library.espeak_TextToPhonemes(ctypes.byref(text), _UTF8, _IPA | ord(" ") << 8)
         return read.decode()
 
+    def pronounce(self, text: str, voice: str) -> str:
+        """Return the pronunciation of a text in IPA, clause after clause; an unknown voice falls back to English."""
+        if self._library.espeak_SetVoiceByName(_NAMES.get(voice, voice).encode()):
+            self._library.espeak_SetVoiceByName(b"en-us")
+        buffer = ctypes.create_string_buffer(text.encode())
+        place = ctypes.c_void_p(ctypes.addressof(buffer))
+        clauses: list[str] = []
+        while place.value:
+            read: bytes = self._library.espeak_TextToPhonemes(ctypes.byref(place), _UTF8, _IPA)
+            clauses.append(read.decode())
+        return " ".join(filter(None, clauses))
+
     def _configure(self, style: Style) -> None:
         name = _NAMES.get(style.voice, style.voice)
         variant = f"+{style.variant}" if style.variant else ""

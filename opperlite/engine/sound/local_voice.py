@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from opperlite.engine.sound import audio, languages, loudness, model_folders, normalization, timbre, voices
+from opperlite.engine.sound import audio, espeak, languages, loudness, model_folders, normalization, timbre, voices
 from opperlite.engine.sound.model_folders import BadModel, ModelFolder
 from opperlite.engine.sound.normalization import Token
 from opperlite.engine.sound.speech import MAX_SPEED, MIN_SPEED, RATE, Samples, Speech, Word
@@ -32,11 +34,15 @@ _LONGEST = 320
 _WITH_LISTS = frozenset({"en", "zh"})
 """Languages that Kokoro reads by its word lists; all others are read by espeak-ng."""
 
+_SWITCH = re.compile(r"\([a-z-]+\)")
+"""Where espeak-ng tells that a word is in another language."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Synthesizer:
-    """A loaded model, its number of speakers and their names where it tells them."""
+    """A loaded model with its files, its number of speakers and their names where it tells them."""
 
+    model: ModelFolder
     engine: Any
     speakers: int
     names: tuple[str, ...]
@@ -68,16 +74,17 @@ def speak(
     sentences = list(_sentences(tokens))
     if not any(token.spoken for token in tokens):
         return Speech(np.zeros(round(RATE * _EMPTY), np.float32), RATE, (), written, code)
-    model = _load(folder, code)
+    model = _load(folder)
     number = speaker(voice, model.names, model.speakers)
     pieces: list[Samples] = [np.zeros(round(RATE * _EDGE), np.float32)]
     words: list[Word] = []
     clock = _EDGE
     tempo = speed * manner.tempo
-    for done, sentence in enumerate(sentences):
+    scripts = _scripts(model.model, sentences, code)
+    for done, (sentence, script) in enumerate(zip(sentences, scripts, strict=True)):
         if progress is not None:
             progress(done / len(sentences))
-        sound = _sound(model, _text(sentence), number, tempo, folder)
+        sound = _sound(model, script, number, tempo, folder)
         words += _timed(sentence, sound, clock)
         pieces += [sound, np.zeros(round(RATE * (_PAUSE / tempo if len(sound) else 0.0)), np.float32)]
         clock += (len(pieces[-2]) + len(pieces[-1])) / RATE
@@ -104,25 +111,20 @@ def speaker(voice: str, names: Sequence[str], count: int) -> int:
 # --------------------------------------------------------------------------------------------- the model
 
 
-def _load(folder: Path, language: str) -> _Synthesizer:
-    """Return the model in a folder, loaded once; only Kokoro is loaded anew for another language."""
-    model = model_folders.voice(folder)
-    spoken = language if model.kind == "kokoro" and language not in _WITH_LISTS else ""
-    return _loaded(folder, spoken)
-
-
 @lru_cache(maxsize=1)
-def _loaded(folder: Path, language: str) -> _Synthesizer:
+def _load(folder: Path) -> _Synthesizer:
+    """Return the model in a folder, loaded once."""
     import sherpa_onnx
 
     model = model_folders.voice(folder)
+    if not hasattr(getattr(sherpa_onnx, "GenerationConfig", None), "phoneme_codepoints"):
+        raise BadModel("The sherpa-onnx that is installed is too old; needed is version 2 or newer")
     configurations = {
         "kokoro": sherpa_onnx.OfflineTtsKokoroModelConfig,
         "matcha": sherpa_onnx.OfflineTtsMatchaModelConfig,
         "vits": sherpa_onnx.OfflineTtsVitsModelConfig,
     }
-    parts = dict(model.parts, **({"lang": language} if language else {}))
-    part = configurations[model.kind](**parts)
+    part = configurations[model.kind](**model.parts)
     whole = sherpa_onnx.OfflineTtsModelConfig(**{model.kind: part}, num_threads=_THREADS, provider="cpu")
     config = sherpa_onnx.OfflineTtsConfig(model=whole)
     if not config.validate():
@@ -130,7 +132,7 @@ def _loaded(folder: Path, language: str) -> _Synthesizer:
     engine = sherpa_onnx.OfflineTts(config)
     if engine.sample_rate <= 0:
         raise BadModel(f"sherpa-onnx could not load the {model.kind} model in {folder}")
-    return _Synthesizer(engine, max(1, engine.num_speakers), _speaker_names(model))
+    return _Synthesizer(model, engine, max(1, engine.num_speakers), _speaker_names(model))
 
 
 def _speaker_names(model: ModelFolder) -> tuple[str, ...]:
@@ -148,11 +150,17 @@ def _speaker_names(model: ModelFolder) -> tuple[str, ...]:
         return ()
 
 
-def _sound(model: _Synthesizer, text: str, number: int, speed: float, folder: Path) -> Samples:
+def _sound(model: _Synthesizer, script: _Script, number: int, speed: float, folder: Path) -> Samples:
     """Return a sentence's sound at `RATE`, its ends trimmed; empty where the model has nothing to say."""
-    if not text:
+    import sherpa_onnx
+
+    if not script.text:
         return np.zeros(0, np.float32)
-    made = model.engine.generate(text, sid=number, speed=speed)
+    config = sherpa_onnx.GenerationConfig()
+    config.sid, config.speed = number, speed
+    if script.phonemes:
+        config.phoneme_codepoints = [[ord(sign) for sign in script.phonemes]]
+    made = model.engine.generate(script.text, config)
     samples = np.asarray(made.samples, np.float32)
     if not samples.size:
         return samples
@@ -167,6 +175,35 @@ def _sound(model: _Synthesizer, text: str, number: int, speed: float, folder: Pa
 
 
 # ---------------------------------------------------------------------------------------------- the text
+
+
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """What a model is given of a sentence: the text, and its phonemes in IPA where the model reads those."""
+
+    text: str
+    phonemes: str = ""
+
+
+def _scripts(model: ModelFolder, sentences: Sequence[Sequence[Token]], language: str) -> list[_Script]:
+    """Return what the model reads; espeak-ng pronounces for those that were trained on it."""
+    texts = [_text(sentence) for sentence in sentences]
+    if not model_folders.reads_phonemes(model) or ("lexicon" in model.parts and language in _WITH_LISTS):
+        return [_Script(text) for text in texts]
+    own = model.metadata.get("voice", "")
+    voice = own if own and languages.normalize(own) == language else language
+    if model.kind != "kokoro":  # only Kokoro knows several languages; others pronounce all as their own
+        voice = own or language
+    with espeak.session() as session:
+        return [_Script(text, _phonemes(text, voice, session)) for text in texts]
+
+
+def _phonemes(text: str, voice: str, session: espeak.Synthesizer) -> str:
+    """Return the IPA of a sentence as Piper writes it: marks of pauses kept, accents apart from their letters."""
+    if not text:
+        return ""
+    parts = [_SWITCH.sub("", session.pronounce(part, voice)) for part in text[:-1].split(",")]
+    return unicodedata.normalize("NFD", ", ".join(filter(None, parts)) + text[-1])
 
 
 def _sentences(tokens: Sequence[Token]) -> Iterator[tuple[Token, ...]]:

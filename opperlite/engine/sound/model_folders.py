@@ -88,19 +88,25 @@ def voice(folder: Path) -> ModelFolder:
         kind, parts = "vits", {**parts, "model": model}
     if "sample_rate" not in metadata:
         raise BadModel(f"{folder / model} does not tell its sample rate; needed is {VOICES}")
-    if not {"data_dir", "lexicon"} & parts.keys() and metadata.get("frontend") != "characters":
-        raise _unknown(folder, names, VOICES, "the folder espeak-ng-data or lexicon.txt")
-    return ModelFolder(folder, kind, "sherpa_onnx", _paths(folder, parts), metadata)
+    found = ModelFolder(folder, kind, "sherpa_onnx", _paths(folder, parts), metadata)
+    if "lexicon" not in parts and metadata.get("frontend") != "characters" and not reads_phonemes(found):
+        raise _unknown(folder, names, VOICES, "lexicon.txt")
+    return found
+
+
+def reads_phonemes(model: ModelFolder) -> bool:
+    """Whether a voice was trained on what espeak-ng pronounces."""
+    comment = model.metadata.get("comment", "")
+    espeak = model.metadata.get("has_espeak") == "1" or (model.folder / "espeak-ng-data").is_dir()
+    return espeak or "piper" in comment
 
 
 def _reading(names: frozenset[str]) -> dict[str, str]:
-    """Return what a voice reads text by: espeak-ng's data, word lists, the dictionary for Chinese."""
+    """Return the word lists that a voice reads text by."""
     lists = sorted(name for name in names if name.startswith("lexicon") and name.endswith(".txt"))
     if "lexicon-us-en.txt" in lists:  # the same words as in the British list; the first one found wins
         lists = [name for name in lists if name != "lexicon-gb-en.txt"]
-    found = {"data_dir": "espeak-ng-data", "dict_dir": "dict"}
-    parts = {part: name for part, name in found.items() if name in names}
-    return {**parts, "lexicon": ",".join(lists)} if lists else parts
+    return {"lexicon": ",".join(lists)} if lists else {}
 
 
 # ------------------------------------------------------------------------------------------ recognizers
