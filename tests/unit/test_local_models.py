@@ -19,7 +19,16 @@ from opperlite.adapters.workers import Workers
 from opperlite.config import ConfigError, Settings, load
 from opperlite.domain.errors import ProviderFailed
 from opperlite.domain.types import SpeechPlan, TranscriptionPlan
-from opperlite.engine.sound import audio, espeak, local_recognition, local_voice, loudness, model_folders, speech
+from opperlite.engine.sound import (
+    audio,
+    espeak,
+    local_recognition,
+    local_voice,
+    loudness,
+    model_folders,
+    normalization,
+    speech,
+)
 from opperlite.engine.sound.model_folders import BadModel
 from opperlite.wiring import open_services
 from tests.unit.model_samples import SAMPLES_PER_LETTER, VOICE_RATE, deaf_recognizer, fill, humming_voice
@@ -224,6 +233,22 @@ def test_sentences_are_pronounced_with_their_pauses() -> None:
         assert "(" not in local_voice._phonemes("Das weekend, hello.", "de", session)
         assert local_voice._phonemes("hello.", "no such voice", session) == "həlˈoʊ."
         assert local_voice._phonemes("", "en", session) == ""
+
+
+def test_word_lists_are_read_by_where_they_have_every_word(tmp_path: Path) -> None:
+    lists: Files = {"lexicon-us-en.txt": b"hello h\nthere t\n", "lexicon-zh.txt": "你 n\n".encode()}
+    kokoro: Files = {"model.onnx": VOICE | {"has_espeak": "1"}, "voices.bin": b"v", "tokens.txt": T, **lists}
+    model = model_folders.voice(fill(tmp_path / "model", kokoro))
+    sentences = [normalization.tokens(text, "en") for text in ("Hello there.", "Hello Ada.")]
+    scripts = local_voice._scripts(model, sentences, "en")
+    assert [(script.text, bool(script.phonemes)) for script in scripts] == [
+        ("Hello there.", False),
+        ("Hello Ada.", True),
+    ]
+    (spanish,) = local_voice._scripts(model, [normalization.tokens("Hola.", "es")], "es")
+    assert spanish.phonemes == "ˈola."
+    (chinese,) = local_voice._scripts(model, [normalization.tokens("你好。", "zh")], "zh")
+    assert not chinese.phonemes
 
 
 words = st.lists(st.text("abcxyz,.é語", min_size=1, max_size=8), min_size=1, max_size=12)

@@ -31,8 +31,7 @@ _QUIET = 0.012
 _LONGEST = 320
 """Characters after which a sentence is cut at the next pause, or word; models fail on very long ones."""
 
-_WITH_LISTS = frozenset({"en", "zh"})
-"""Languages that Kokoro reads by its word lists; all others are read by espeak-ng."""
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 _SWITCH = re.compile(r"\([a-z-]+\)")
 """Where espeak-ng tells that a word is in another language."""
@@ -186,16 +185,38 @@ class _Script:
 
 
 def _scripts(model: ModelFolder, sentences: Sequence[Sequence[Token]], language: str) -> list[_Script]:
-    """Return what the model reads; espeak-ng pronounces for those that were trained on it."""
+    """Return what the model reads; espeak-ng pronounces for those that were trained on it.
+
+    Those that have word lists as well read by them Chinese and every English sentence whose words are all listed,
+    since they leave out the others.
+    """
     texts = [_text(sentence) for sentence in sentences]
-    if not model_folders.reads_phonemes(model) or ("lexicon" in model.parts and language in _WITH_LISTS):
+    listed = model.parts.get("lexicon", "") if language in ("en", "zh") else ""
+    if not model_folders.reads_phonemes(model) or (listed and language == "zh"):
         return [_Script(text) for text in texts]
     own = model.metadata.get("voice", "")
     voice = own if own and languages.normalize(own) == language else language
     if model.kind != "kokoro":  # only Kokoro knows several languages; others pronounce all as their own
         voice = own or language
     with espeak.session() as session:
-        return [_Script(text, _phonemes(text, voice, session)) for text in texts]
+        return [
+            _Script(text, "" if listed and _all_listed(text, listed) else _phonemes(text, voice, session))
+            for text in texts
+        ]
+
+
+def _all_listed(text: str, lists: str) -> bool:
+    return {word.casefold() for word in _WORD.findall(text)} <= _listed(lists)
+
+
+@lru_cache(maxsize=1)
+def _listed(lists: str) -> frozenset[str]:
+    """Return the words of some lists (paths with commas between), each the first on its line."""
+    found: set[str] = set()
+    for path in lists.split(","):
+        with Path(path).open(encoding="utf-8", errors="replace") as lines:
+            found.update(line.replace("\t", " ").partition(" ")[0].casefold() for line in lines)
+    return frozenset(found)
 
 
 def _phonemes(text: str, voice: str, session: espeak.Synthesizer) -> str:
