@@ -166,3 +166,76 @@ def _hearing(frames: tuple[int, int]) -> tuple[list[Any], list[Any], list[Any], 
     ]
     inputs = [info("audio_signal", real, [1, 80, "frames"]), info("length", whole, [1])]
     return nodes, inputs, [info("logprobs", real, [1, "frames", 3])], constants
+
+
+# --------------------------------------------------------------------------------------------- Whisper
+
+_WIDTH = 64
+
+
+def one_word_whisper(folder: Path) -> Path:
+    """A Whisper for CTranslate2, of one layer and without sense, that says "hello" at most times."""
+    from ctranslate2.specs import whisper_spec
+    from faster_whisper.tokenizer import _LANGUAGE_CODES
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    words = ["Ġthere", "Ġhello", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    languages = [f"<|{code}|>" for code in _LANGUAGE_CODES]
+    tasks = ["translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps"]
+    times = [f"<|{place * 0.02:.2f}|>" for place in range(1501)]
+    marks = ["<|endoftext|>", "<|startoftranscript|>", *languages, *(f"<|{task}|>" for task in tasks), *times]
+    vocabulary = words + marks
+
+    spec = whisper_spec.WhisperSpec(1, 1, 1, 1)
+    _fill_whisper(spec, len(vocabulary))
+    spec.decoder.projection.bias[vocabulary.index("Ġhello")] = 5.0
+    spec.decoder.projection.bias[vocabulary.index("<|endoftext|>")] = 4.9
+    spec.register_vocabulary(vocabulary)
+    spec.config.suppress_ids = spec.config.suppress_ids_begin = []
+    spec.config.alignment_heads = [(0, 0)]
+    spec.config.lang_ids = [vocabulary.index(language) for language in languages]
+    spec.validate()
+    folder.mkdir()
+    spec.save(str(folder))
+
+    tokenizer = Tokenizer(models.BPE(vocab={word: number for number, word in enumerate(words)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(marks)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def _fill_whisper(spec: Any, words: int) -> None:
+    import numpy as np
+
+    chance = np.random.default_rng(0)
+
+    def weights(*shape: int) -> Any:
+        return (chance.standard_normal(shape) * 0.05).astype(np.float32)
+
+    def linear(part: Any, out: int, *size: int) -> None:
+        part.weight, part.bias = weights(out, *size), np.zeros(out, np.float32)
+
+    def norm(part: Any) -> None:
+        part.gamma, part.beta = np.ones(_WIDTH, np.float32), np.zeros(_WIDTH, np.float32)
+
+    def attention(part: Any, outs: Sequence[int]) -> None:
+        norm(part.layer_norm)
+        for layer, out in zip(part.linear, outs, strict=True):
+            linear(layer, out * _WIDTH, _WIDTH)
+
+    encoder, decoder = spec.encoder, spec.decoder
+    linear(encoder.conv1, _WIDTH, 80, 3)
+    linear(encoder.conv2, _WIDTH, _WIDTH, 3)
+    encoder.position_encodings.encodings = np.zeros((1500, _WIDTH), np.float32)
+    decoder.position_encodings.encodings = np.zeros((448, _WIDTH), np.float32)
+    decoder.embeddings.weight = weights(words, _WIDTH)
+    linear(decoder.projection, words, _WIDTH)
+    attention(decoder.layer[0].attention, (1, 2, 1))
+    for side in (encoder, decoder):
+        norm(side.layer_norm)
+        attention(side.layer[0].self_attention, (3, 1))
+        norm(side.layer[0].ffn.layer_norm)
+        linear(side.layer[0].ffn.linear_0, _WIDTH, _WIDTH)
+        linear(side.layer[0].ffn.linear_1, _WIDTH, _WIDTH)

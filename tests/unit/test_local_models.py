@@ -31,7 +31,14 @@ from opperlite.engine.sound import (
 )
 from opperlite.engine.sound.model_folders import BadModel
 from opperlite.wiring import open_services
-from tests.unit.model_samples import SAMPLES_PER_LETTER, VOICE_RATE, deaf_recognizer, fill, humming_voice
+from tests.unit.model_samples import (
+    SAMPLES_PER_LETTER,
+    VOICE_RATE,
+    deaf_recognizer,
+    fill,
+    humming_voice,
+    one_word_whisper,
+)
 from tests.unit.model_samples import bare_onnx as onnx_bytes
 
 Files = Mapping[str, bytes | Mapping[str, str]]
@@ -350,6 +357,17 @@ def test_a_whisper_that_cannot_be_loaded_is_named(whisper: Path, said: Path) -> 
     broken = fill(whisper.parent / "broken", CTRANSLATE2)
     with pytest.raises(BadModel, match=r"could not load the model in .*broken: File model\.bin is incomplete"):
         local_recognition.transcribe(said, broken)
+
+
+@pytest.mark.skipif(not find_spec("faster_whisper"), reason="faster-whisper is missing")
+def test_a_whisper_folder_is_heard_with_by_the_library_itself(tmp_path: Path, said: Path) -> None:
+    folder = one_word_whisper(tmp_path / "whisper")
+    model_folders.check_recognizer(folder)
+    heard = local_recognition.transcribe(said, folder, language="sv", prompt="hello", diarize=True)
+    assert set(heard.text.split()) == {"hello"}
+    assert heard.language == "sv"
+    assert [word.word for word in heard.words] == heard.text.split()
+    assert all(0 <= word.start <= word.end <= heard.duration for word in heard.words)
 
 
 # ---------------------------------------------------------------------------------------------- sherpa-onnx
