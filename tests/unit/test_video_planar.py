@@ -34,8 +34,8 @@ def shown(frame: object) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_planes_look_as_the_rgb_scene(prompt: str) -> None:
     renderer = scene.compose(prompt).renderer(256, 144)
-    assert planar_scene.paints(renderer._layers)
-    planes = planar_scene.PlanarScene([*renderer._layers], 256, 144)
+    assert planar_scene.paints(renderer.layers)
+    planes = planar_scene.PlanarScene([*renderer.layers], 256, 144)
     for time in (0.0, 2.3, 17.9, 0.4, 0.0):
         # Later on RGB moves by whole pixels, planes by halves.
         assert psnr(shown(planes.frame(time)), renderer.frame(time)) > (23 if time else 29)
@@ -43,7 +43,7 @@ def test_planes_look_as_the_rgb_scene(prompt: str) -> None:
 
 def test_things_move_by_less_than_a_pixel() -> None:
     renderer = scene.compose("a hot air balloon in the sky").renderer(256, 144)
-    planes = planar_scene.PlanarScene([*renderer._layers], 256, 144)
+    planes = planar_scene.PlanarScene([*renderer.layers], 256, 144)
     frames = [np.asarray(shown(planes.frame(1 + index / 60)), int) for index in range(60)]
     changed = [bool(np.abs(b - a).max()) for a, b in pairwise(frames)]
     coarse = [np.asarray(renderer.frame(1 + index / 60), int) for index in range(60)]
@@ -100,6 +100,6 @@ def test_unknown_layers_are_not_taken() -> None:
         def paint(self, canvas: Image.Image, time: float) -> None: ...
 
     renderer = scene.compose("a lake").renderer(64, 48)
-    assert not planar_scene.paints([*renderer._layers, Other()])
-    assert not planar_scene.paints(renderer._layers[1:])
+    assert not planar_scene.paints([*renderer.layers, Other()])
+    assert not planar_scene.paints(renderer.layers[1:])
     assert not planar_scene.paints([])
