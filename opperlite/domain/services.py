@@ -88,11 +88,12 @@ class Services:
 
     async def _sweep_forever(self) -> None:
         orphans_at: float | None = None
+        every = min(_ORPHANS_EVERY, max(self.policy.orphan_grace, self.policy.sweep_interval))
         while True:
             try:
                 await self.sweep()
                 now = self.clock.now()
-                if orphans_at is None or abs(now - orphans_at) >= _ORPHANS_EVERY:  # abs: a clock may be set back
+                if orphans_at is None or abs(now - orphans_at) >= every:  # abs: a clock may be set back
                     orphans_at = now
                     await self.files.sweep_orphans()
             except OpperliteError as error:
