@@ -12,6 +12,7 @@ import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -135,6 +136,60 @@ class Connection(aiosqlite.Connection):
         return await self._execute(work, self._conn)  # type: ignore[no-any-return,no-untyped-call]
 
 
+class Reader:
+    """A connection for reading: what was asked while it was busy is done in one visit to its thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._queue: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        self._reading: asyncio.Task[None] | None = None
+
+    async def run(self, work: Work[T]) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.append((work, future))
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_queued(), name="metadata-reader")
+        return await future
+
+    async def _read_queued(self) -> None:
+        while self._queue:
+            batch, self._queue = self._queue, []
+            try:
+                outcomes = await self._connection.run(partial(_attempt_all, [work for work, _ in batch]))
+            except Exception as error:  # the connection itself is gone
+                outcomes = [(None, error)] * len(batch)
+            _tell(batch, outcomes)
+
+    async def close(self) -> None:
+        """Finish what was asked."""
+        if self._reading is not None:
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+
+def _attempt_all(works: Sequence[Work[Any]], connection: sqlite3.Connection) -> list[tuple[Any, Exception | None]]:
+    outcomes: list[tuple[Any, Exception | None]] = []
+    for work in works:
+        try:
+            outcomes.append((work(connection), None))
+        except Exception as error:
+            outcomes.append((None, error))
+    return outcomes
+
+
+def _tell(
+    batch: Sequence[tuple[Work[Any], asyncio.Future[Any]]], outcomes: Sequence[tuple[Any, Exception | None]]
+) -> None:
+    """Give each asker its outcome; one that went away does not make an error "never retrieved"."""
+    for (_, future), (value, failure) in zip(batch, outcomes, strict=True):
+        if future.done():
+            continue
+        if failure is None:
+            future.set_result(value)
+        else:
+            future.set_exception(failure)
+            future.exception()
+
+
 async def _connect(path: Path, *, busy_timeout: float = 10.0) -> Connection:
     def connector() -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, timeout=busy_timeout, cached_statements=256)
@@ -220,7 +275,7 @@ class SqliteMetadata:
 
     def __init__(self, writer: Connection, readers: Sequence[Connection]) -> None:
         self._writer = writer
-        self._readers = readers
+        self._readers = [Reader(connection) for connection in readers]
         self._turn = 0
         self._queue: list[tuple[Work[Any], asyncio.Future[Any]]] = []
         self._wake = asyncio.Event()
@@ -256,6 +311,8 @@ class SqliteMetadata:
         self._closing = True
         self._wake.set()
         await self._pump
+        for reader in self._readers:
+            await reader.close()
 
     # ------------------------------------------------------------------------------- running the work
 
@@ -288,14 +345,7 @@ class SqliteMetadata:
             outcomes = await self._writer.run(lambda connection: _transaction(connection, [w for w, _ in batch]))
         except Exception as error:  # whatever it is, the callers hear of it and the writer goes on
             outcomes = [(None, translated(error) if isinstance(error, sqlite3.Error) else error)] * len(batch)
-        for (_, future), (value, failure) in zip(batch, outcomes, strict=True):
-            if future.done():
-                continue
-            if failure is None:
-                future.set_result(value)
-            else:
-                future.set_exception(failure)
-                future.exception()  # a caller that went away does not make this "never retrieved"
+        _tell(batch, outcomes)
 
     # ------------------------------------------------------------------------------ projects and keys
 
