@@ -10,11 +10,11 @@ from pathlib import Path
 from types import ModuleType
 
 from opperlite import __version__
-from tests.benchmarks import application, generations, latencies, machine, rates, starting, transfers
+from tests.benchmarks import application, generations, latencies, machine, rates, scale, starting, transfers
 from tests.benchmarks.rows import Row, table
 
 GROUPS: dict[str, ModuleType] = {
-    module.GROUP: module for module in (starting, rates, application, transfers, latencies, generations)
+    module.GROUP: module for module in (starting, rates, application, transfers, latencies, generations, scale)
 }
 
 

@@ -63,7 +63,7 @@ async def _requests(application: Any) -> list[Request]:
     files = []
     for step in range(_FILES):
         body = before + sine_wave(0.05, 200 + step) + after
-        files.append(json.loads(await _answered(application, Request("", "POST", "/v3/files", "", kind, body)))["id"])
+        files.append(json.loads(await answered(application, Request("", "POST", "/v3/files", "", kind, body)))["id"])
     submit = Request(
         "submit of a video job, 60 at once",
         "POST",
@@ -72,8 +72,8 @@ async def _requests(application: Any) -> list[Request]:
         body=json.dumps(VIDEO).encode(),
         together=True,
     )
-    job = json.loads(await _answered(application, submit))["id"]
-    link = json.loads(await _answered(application, Request("", "GET", f"/v3/files/{files[0]}/content")))["url"]
+    job = json.loads(await answered(application, submit))["id"]
+    link = json.loads(await answered(application, Request("", "GET", f"/v3/files/{files[0]}/content")))["url"]
     path, _, query = link.partition("?")
     return [
         Request("health", "GET", "/health"),
@@ -90,14 +90,14 @@ async def _round(application: Any, request: Request) -> float:
     """Microseconds of processor for each request."""
     began = time.process_time()
     if request.together:
-        await asyncio.gather(*(_answered(application, request) for _ in range(_REQUESTS)))
+        await asyncio.gather(*(answered(application, request) for _ in range(_REQUESTS)))
     else:
         for _ in range(_REQUESTS):
-            await _answered(application, request)
+            await answered(application, request)
     return 1e6 * (time.process_time() - began) / _REQUESTS
 
 
-async def _answered(application: Any, request: Request) -> bytes:
+async def answered(application: Any, request: Request) -> bytes:
     """The reply's body."""
     headers = (("host", "127.0.0.1"), ("authorization", "Bearer demo"), *request.headers)
     scope = {
