@@ -188,10 +188,17 @@ class LocalBlobs:
     @asynccontextmanager
     async def adopt(self, path: Path) -> AsyncIterator[BlobRef]:
         digest, size = await self.work(_hash_and_sync, path)
-        await self.keep(path, digest)
+        keeping = asyncio.ensure_future(self.keep(path, digest))
         try:
+            await asyncio.shield(keeping)
             yield BlobRef(digest, size)
         finally:
+            await asyncio.shield(self._let_go(keeping, digest))
+
+    async def _let_go(self, keeping: asyncio.Future[None], digest: str) -> None:
+        """Release what was kept, once it is: its caller may be gone."""
+        with suppress(StorageFailed, FileNotFoundError):
+            await keeping
             self.release(digest)
 
     async def keep(self, path: Path, digest: str) -> None:

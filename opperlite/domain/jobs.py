@@ -21,7 +21,7 @@ from opperlite.domain.files import Files, skipped
 from opperlite.domain.ids import new_id
 from opperlite.domain.outputs import named
 from opperlite.domain.ports import Clock, JobQueue, Made, MetadataStore
-from opperlite.domain.types import File, Job, JobKind, JobState, Policy, Project, Warning
+from opperlite.domain.types import BlobRef, File, Job, JobKind, JobState, Policy, Project, Warning
 
 log = logging.getLogger("opperlite.jobs")
 
@@ -256,7 +256,12 @@ class Jobs:
         lease = asyncio.create_task(self._keep_lease(job, work))
         try:
             async with self._files.blobs.workspace() as workspace:
-                await self._end_completed(job, await self._perform(job, workspace, progress))
+                made = await self._perform(job, workspace, progress)
+                ending = asyncio.create_task(self._end_completed(job, made))
+                try:
+                    await asyncio.shield(ending)
+                finally:  # what is done is soon kept, or dropped if it was cancelled meanwhile: not left half-way
+                    await asyncio.wait([ending])
         except asyncio.CancelledError:
             await asyncio.shield(self._store.release_job(job.id, self._owner))
             raise
@@ -282,18 +287,21 @@ class Jobs:
         project = await self._store.project(job.project_id)
         assert project is not None
         reason = "zero_data_retention" if job.store and project.zero_data_retention else None
-        async with self._files.blobs.adopt(made.path) as blob:
-            for kind in ("generated", "temporary") if job.store and not reason else ("temporary",):
-                file = self._files.describe(project, blob, made.media.mime_type, named(job.id, made.media), kind)
-                ended = self._ended(job, file, (skipped(reason),) if reason else ())
-                try:
-                    if await self._store.end_job(ended, file, self._clock.now()):
+        kept: BlobRef | None = None
+        try:
+            async with self._files.blobs.adopt(made.path) as kept:
+                for kind in ("generated", "temporary") if job.store and not reason else ("temporary",):
+                    file = self._files.describe(project, kept, made.media.mime_type, named(job.id, made.media), kind)
+                    ended = self._ended(job, file, (skipped(reason),) if reason else ())
+                    try:
+                        if not await self._store.end_job(ended, file, self._clock.now()):
+                            log.info("job %s was ended by somebody else", job.id)
                         break
-                    log.info("job %s was ended by somebody else", job.id)
-                    break
-                except QuotaExceeded:
-                    reason = "quota_exceeded"
-        await self._files.drop_blob(blob.sha256)  # only if the row was not written
+                    except QuotaExceeded:
+                        reason = "quota_exceeded"
+        finally:
+            if kept is not None:
+                await self._files.drop_blob(kept.sha256)  # only if the row was not written
         await self._drop_inputs(job)
 
     def _ended(self, job: Job, file: File, warnings: tuple[Warning, ...]) -> Job:

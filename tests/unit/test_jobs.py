@@ -300,6 +300,35 @@ async def test_cancelling_at_any_moment_is_final(bench: Bench, turns: int) -> No
     assert bench.remains() == []
 
 
+@pytest.mark.parametrize("step", ["blobs.keep", "store.project", "store.end_job"])
+async def test_cancelling_while_the_result_is_kept_leaves_no_bytes(
+    bench: Bench, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, name = getattr(bench, step.partition(".")[0]), step.partition(".")[2]
+    original, reached, go_on = getattr(owner, name), asyncio.Event(), asyncio.Event()
+
+    async def slow(*args: object) -> object:
+        reached.set()
+        await go_on.wait()
+        return await original(*args)
+
+    monkeypatch.setattr(owner, name, slow)
+    runner = bench.runner()
+    await runner.start()
+    job = bench.job()
+    bench.gate.set()
+    await runner.submit(job)
+    await reached.wait()
+    assert (await runner.cancel(PROJECT, job.id)).job.cancelled
+    await asyncio.sleep(0.01)
+    go_on.set()
+    while runner.running:
+        await asyncio.sleep(0.005)
+    await runner.stop()
+    assert (await bench.row(job)).cancelled
+    assert bench.remains() == []
+
+
 async def test_a_job_cancelled_while_it_is_taken_does_not_begin(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store may be slow to answer: the job was taken there, then cancelled, and only then is the taker told."""
     original, taken, told = bench.store.take_job, asyncio.Event(), asyncio.Event()
