@@ -18,8 +18,8 @@ from opperlite.api.schemas import (
     Word,
     warnings_of,
 )
+from opperlite.api.transcript_events import DONE, check_streams, transcript_events
 from opperlite.domain import audio, types
-from opperlite.domain.errors import NotSupported
 from opperlite.domain.files import Files
 from opperlite.domain.sources import parse
 
@@ -46,12 +46,12 @@ async def speak(call: Call) -> Reply:
 
 
 async def transcribe(call: Call) -> Reply:
-    """Write down what a recording says."""
+    """Write down what a recording says, as a stream where that is asked for and the model can."""
 
     async def run() -> Reply:
         wire = await call.json(TranscriptionRequest)
         if wire.stream:
-            raise NotSupported("Streaming transcription is not served on this route; leave stream out", field="stream")
+            check_streams(call.services.catalog.find(wire.model, "stt"))
         request = types.TranscriptionRequest(
             model=wire.model,
             audio=parse(wire.audio, "audio"),
@@ -61,6 +61,9 @@ async def transcribe(call: Call) -> Reply:
             parameters=wire.parameters or {},
         )
         made = await call.while_connected(call.services.audio.transcribe(call.project, request))
+        if wire.stream:
+            events = transcript_events(made.transcript, by_speaker=bool(wire.diarize))
+            return call.made_events([*events, DONE], {RECOGNIZER_HEADER: made.recognizer})
         return call.made(transcription_of(made), headers={RECOGNIZER_HEADER: made.recognizer})
 
     return await call.once(call.body_fingerprint, run)

@@ -14,7 +14,7 @@ from litestar.exceptions import InternalServerException
 from msgspec import Struct
 
 from opperlite.api.metrics import Metrics
-from opperlite.api.replies import Reply, json_reply, replayed
+from opperlite.api.replies import Events, Reply, json_reply, replayed
 from opperlite.domain.errors import (
     Cancelled,
     ClientTooSlow,
@@ -141,6 +141,10 @@ class Call:
     def made(self, value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
         """A struct that tells of a generation; the reply names the engine that made it, or will."""
         return json_reply(value, status, {ENGINE_HEADER: self.services.engine, **(headers or {})})
+
+    def made_events(self, events: Sequence[bytes], headers: Mapping[str, str]) -> Reply:
+        """The same, told as server-sent events."""
+        return Events(events, {ENGINE_HEADER: self.services.engine, **headers})
 
     # ------------------------------------------------------------------------------------- idempotency
 

@@ -193,6 +193,7 @@ ROUTES: tuple[Route, ...] = (
         "Audio",
         schemas.TranscriptionReply,
         request=schemas.TranscriptionRequest,
+        streams=True,
         errors=(*MAKE, errors.NotSupported),
         example={"model": "openai/whisper-1", "audio": "file_9f86d081884c7d659a2feaa0c55ad015"},
     ),

@@ -268,7 +268,7 @@ class TranscriptionRequest(Struct, frozen=True):
     language: Annotated[str, Meta(max_length=35, description="ISO 639-1, such as en.")] | None = None
     prompt: Annotated[str, Meta(max_length=MAX_PROMPT, description="Words to expect.")] | None = None
     diarize: Annotated[bool, Meta(description="Tell speakers apart, on models that can.")] | None = None
-    stream: Annotated[bool, Meta(description="Not served here: true is answered with `not_supported`.")] | None = None
+    stream: Annotated[bool, Meta(description="Answer with server-sent events, on models that can.")] | None = None
     parameters: Parameters | None = None
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from opperlite.domain.types import Policy, SpeechPlan, Transcript, TranscriptionPlan
 from tests.api.conftest import IN_SESSION, World, error_of, world_of
+from tests.api.openai import events
 from tests.api.test_images import data_uri
 from tests.fakes import mp4, png, sound
 
@@ -236,6 +237,21 @@ async def test_what_cannot_be_heard_is_refused(
     error = reply.json()["error"]
     assert code in (None, error["code"])
     assert error["details"]["field"] == field
+
+
+async def test_a_transcription_comes_as_a_stream_where_the_model_can(world: World) -> None:
+    body = {"model": "openai/gpt-4o-transcribe", "audio": data_uri(sound("wav"), "audio/wav"), "stream": True}
+    reply = await world.client.post("/v3/audio/transcriptions", json=body)
+    told = events(reply)
+    assert [event["type"] for event in told] == ["transcript.text.delta", "transcript.text.done"]
+    assert told[-1]["text"] == "heard" == "".join(event["delta"] for event in told[:-1])
+    assert reply.text.endswith("data: [DONE]\n\n")
+    assert reply.headers["x-opperlite-engine"] == "quick"
+    assert reply.headers["x-opperlite-recognizer"] == "acoustic"
+
+    body |= {"model": "mistral/voxtral-mini-2602", "diarize": True}
+    kinds = [event["type"] for event in events(await world.client.post("/v3/audio/transcriptions", json=body))]
+    assert kinds == ["transcript.text.delta", "transcript.text.segment", "transcript.text.done"]
 
 
 async def test_the_size_of_a_recording_is_limited_in_every_form(tmp_path: Path) -> None:

@@ -17,20 +17,17 @@ from opperlite.api.openai.schemas import (
     CreateTranscription,
     DiarizedTranscription,
     DurationUsage,
-    SpeakerSegment,
     SpeechDelta,
     SpeechDone,
     SpokenWord,
-    TextDelta,
-    TextDone,
     TokenUsage,
     TranscriptionText,
-    TranscriptTokens,
     VerboseSegment,
     VerboseTranscription,
 )
 from opperlite.api.openai.subtitles import srt, vtt
 from opperlite.api.replies import Events, Reply, event, json_reply
+from opperlite.api.transcript_events import check_streams, speakers_of, transcript_events
 from opperlite.domain import types
 from opperlite.domain.errors import NotSupported, ValidationFailed
 from opperlite.domain.models import Model
@@ -123,7 +120,11 @@ async def _written(call: Call, task: str) -> Reply:
                     "send it to /v1/audio/transcriptions",
                     field="file",
                 )
-            reply = Events(_stream(said, form)) if wire.stream else _FORMS[form](said, wire, task)
+            reply = (
+                Events(transcript_events(said, form == "diarized_json"))
+                if wire.stream
+                else _FORMS[form](said, wire, task)
+            )
             reply.headers = {**(reply.headers or {}), RECOGNIZER_HEADER: made.recognizer}
             return reply
 
@@ -140,9 +141,10 @@ def _form(model: Model, wire: CreateTranscription, task: str) -> str:
             field="response_format",
             allowed=allowed,
         )
-    published = model.spec.params.stt
-    if wire.stream and (task == "translate" or published is None or not published.stream):
-        raise NotSupported(f"{model.id} does not stream its transcriptions; leave stream out", field="stream")
+    if wire.stream and task == "translate":
+        raise NotSupported("Translations are not streamed; leave stream out", field="stream")
+    if wire.stream:
+        check_streams(model)
     return form
 
 
@@ -217,22 +219,9 @@ def _verbose(said: Transcript, wire: CreateTranscription, task: str) -> Reply:
 def _diarized(said: Transcript, wire: CreateTranscription, task: str) -> Reply:
     return json_reply(
         DiarizedTranscription(
-            duration=round(said.duration, 3), text=said.text, segments=_speakers(said), usage=_usage(said)
+            duration=round(said.duration, 3), text=said.text, segments=speakers_of(said), usage=_usage(said)
         )
     )
-
-
-def _speakers(said: Transcript) -> list[SpeakerSegment]:
-    return [
-        SpeakerSegment(
-            id=f"seg_{index:03}",
-            start=round(one.start, 3),
-            end=round(one.end, 3),
-            speaker=one.speaker or "A",
-            text=one.text,
-        )
-        for index, one in enumerate(said.segments)
-    ]
 
 
 _FORMS: dict[str, Callable[[Transcript, CreateTranscription, str], Reply]] = {
@@ -243,20 +232,3 @@ _FORMS: dict[str, Callable[[Transcript, CreateTranscription, str], Reply]] = {
     "vtt": lambda said, wire, task: Reply(200, vtt(said.segments).encode(), _PLAIN),
     "diarized_json": _diarized,
 }
-
-
-def _stream(said: Transcript, form: str) -> list[bytes]:
-    """The text word by word, speakers' segments between them where they were asked for, then the whole."""
-    delta = "transcript.text.delta"
-    events: list[bytes] = []
-    if form == "diarized_json":
-        for one in _speakers(said):
-            events += [event(TextDelta(one.text, delta, one.id), delta), event(one, one.type)]
-    else:
-        spoken = said.text.split(" ")
-        events += [
-            event(TextDelta(word if index == 0 else f" {word}", delta), delta) for index, word in enumerate(spoken)
-        ]
-    heard, written = round(said.duration * _AUDIO_TOKENS), -(-len(said.text) // 4)
-    done = TextDone(said.text, TranscriptTokens(heard, written, heard + written))
-    return [*events, event(done, done.type)]
