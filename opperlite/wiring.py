@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from opperlite import __version__
 from opperlite.adapters import data_folder
@@ -20,7 +20,7 @@ from opperlite.adapters.folder_lock import FolderLock, holder
 from opperlite.adapters.metadata_sqlite import SqliteMetadata
 from opperlite.adapters.provider_offline import OfflineProvider, recognition_model_fault, voice_model_fault
 from opperlite.adapters.queue_inprocess import InProcessQueue
-from opperlite.adapters.upkeep_sqlite import SqliteUpkeep
+from opperlite.adapters.upkeep_sqlite import SqliteUpkeep, schema_lead
 from opperlite.adapters.workers import Workers
 from opperlite.config import ConfigError, Settings
 from opperlite.domain.backups import Advance, Copied
@@ -35,6 +35,9 @@ from opperlite.domain.transfers import Export, Import, Transferred
 from opperlite.domain.types import Policy
 
 log = logging.getLogger("opperlite.start")
+
+_OLDER = "written by an older opperlite; the next start of the server brings it up to date"
+_NEWER = "written by a newer opperlite: use that version, or another data folder"
 
 
 def load_catalog(settings: Settings) -> Catalog:
@@ -121,10 +124,18 @@ async def examine(settings: Settings, repair: bool, advance: Advance) -> tuple[l
         if not _has_database(folder):
             return found, 0
         blobs = stack.enter_context(closing(LocalBlobs(folder)))
+        database = folder / data_folder.DATABASE
         try:
-            rows = await stack.enter_async_context(SqliteUpkeep.open(folder / data_folder.DATABASE, writable=repair))
+            lead = await asyncio.to_thread(schema_lead, database)
+            if lead > 0:
+                return [*found, Finding("database", database.name, _NEWER)], 0
+            older = lead < 0 and not repair
+            opened = SqliteUpkeep.open_copy(database) if older else SqliteUpkeep.open(database, writable=repair)
+            rows = await stack.enter_async_context(opened)
         except StorageFailed as error:
-            return [*found, Finding("database", data_folder.DATABASE, error.message, "damage")], 0
+            return [*found, Finding("database", database.name, error.message, "damage")], 0
+        if lead < 0:
+            found.append(Finding("database", database.name, _OLDER, "note", repaired=repair))
         doctor = Doctor(rows, blobs, clock, settings.orphan_grace, repair, advance)
         return [*found, *await doctor.findings()], doctor.examined
 
@@ -159,12 +170,8 @@ async def export_project(settings: Settings, project: str, target: Path, advance
         exported = await projects.tenants.project(project)
         owner = await projects.tenants.organisation(exported.organisation_id)
         _, total = await rows.blob_total()
-        with (
-            closing(LocalBlobs(folder)) as blobs,
-            TarWriter(target) as archive,
-            TemporaryDirectory(dir=target.parent, prefix=".opperlite-") as spool,
-        ):
-            export = Export(rows, blobs, archive, Path(spool), advance)
+        with closing(LocalBlobs(folder)) as blobs, TarWriter(target) as archive:
+            export = Export(rows, blobs, archive, archive.workspace, advance)
             done = await export.run(owner.organisation, exported, SystemClock().now(), __version__, total)
             archive.commit()
         return done

@@ -1,4 +1,4 @@
-"""An archive as one uncompressed tar file, written beside its place and renamed when it is whole.
+"""An archive as one uncompressed tar file, written in a scratch folder beside its place and renamed when it is whole.
 
 The tar is written and read here, entry by entry, since an entry whose bytes turn out to be wrong is taken back, and
 since a large archive must not become a large list in memory.
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import tarfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from opperlite.adapters.scratch_folder import ScratchFolder
 from opperlite.domain.backups import blob_name
 from opperlite.domain.errors import StorageFailed, ValidationFailed
 from opperlite.domain.types import BlobRef, Entry
@@ -24,19 +24,24 @@ _PIECE = 1 << 20
 
 
 class TarWriter:
-    """`ports.Archive` on a new tar file. Leaving the context without `commit` removes every trace."""
+    """`ports.Archive` on a new tar file. Leaving the context without `commit` removes every trace.
+
+    `workspace` is a folder on the same filesystem, there while the context is open.
+    """
 
     lanes = 1
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+        self._scratch = ScratchFolder(path.parent)
         self._file: BinaryIO | None = None
         self._held: set[bytes] = set()
 
     def __enter__(self) -> TarWriter:
         if self._path.exists():
             raise ValidationFailed(f"{self._path} exists already; name a new file, or a folder")
+        self.workspace = self._scratch.__enter__()
+        self._partial = self.workspace / "archive.tar"
         with _translated(self._path):
             # An archive holds the signing secret and everybody's media: it is its owner's alone.
             handle = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
@@ -48,7 +53,7 @@ class TarWriter:
     ) -> None:
         if self._file is not None:
             self._file.close()
-            self._partial.unlink(missing_ok=True)
+        self._scratch.__exit__(kind, error, trace)
 
     @property
     def _open(self) -> BinaryIO:

@@ -11,7 +11,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_hex
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +20,7 @@ from opperlite.adapters.archive_folder import FolderArchive
 from opperlite.adapters.archive_tar import TarReader, TarWriter, sync_folder
 from opperlite.adapters.blobs_local import LocalBlobs
 from opperlite.adapters.folder_lock import FolderLock
+from opperlite.adapters.scratch_folder import ScratchFolder
 from opperlite.adapters.upkeep_sqlite import SqliteUpkeep
 from opperlite.domain.backups import Advance, Copied, Copying, check_whole, flowing, named_blob, side_by_side, take_in
 from opperlite.domain.diagnosis import Finding
@@ -56,27 +56,29 @@ async def back_up(folder: Path, target: Path, into_folder: bool, now: float, adv
     """
     secret = read_secret(folder)
     async with SqliteUpkeep.open(folder / DATABASE) as live:
-        with _local(folder) as blobs, _scratch(target if into_folder else target.parent) as database:
+        with _local(folder) as blobs:
             if into_folder:
-                return await _into_folder(live, blobs, target, database, secret, now, advance)
-            return await _into_file(live, blobs, target, database, secret, now, advance)
+                return await _into_folder(live, blobs, target, secret, now, advance)
+            return await _into_file(live, blobs, target, secret, now, advance)
 
 
 async def _into_folder(
-    live: SqliteUpkeep, blobs: LocalBlobs, target: Path, database: Path, secret: bytes, now: float, advance: Advance
+    live: SqliteUpkeep, blobs: LocalBlobs, target: Path, secret: bytes, now: float, advance: Advance
 ) -> tuple[Path, Copied]:
     archive = FolderArchive(target)
     try:
-        copied = await _copied(live, blobs, archive, database, advance)
-        return archive.commit(database, secret, now), copied
+        with ScratchFolder(target) as scratch:
+            copied = await _copied(live, blobs, archive, scratch / DATABASE, advance)
+            return archive.commit(scratch / DATABASE, secret, now), copied
     finally:
         archive.close()
 
 
 async def _into_file(
-    live: SqliteUpkeep, blobs: LocalBlobs, target: Path, database: Path, secret: bytes, now: float, advance: Advance
+    live: SqliteUpkeep, blobs: LocalBlobs, target: Path, secret: bytes, now: float, advance: Advance
 ) -> tuple[Path, Copied]:
     with TarWriter(target) as archive:
+        database = archive.workspace / DATABASE
         copied = await _copied(live, blobs, archive, database, advance)
         archive.put(SECRET, secret)
         archive.put(DATABASE, database)
@@ -91,19 +93,6 @@ async def _copied(
     await live.copy(database)
     async with SqliteUpkeep.open(database, writable=True) as copy:
         return await Copying(live, copy, blobs, archive, advance).run()
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """A new name for the copied database, on the filesystem where it will stay."""
-    path = folder / f".opperlite-{token_hex(4)}.db"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        yield path
-    except OSError as error:
-        raise StorageFailed(f"{folder} cannot be written: {error.strerror}") from error
-    finally:
-        path.unlink(missing_ok=True)
 
 
 @contextmanager

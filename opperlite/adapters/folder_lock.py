@@ -17,13 +17,15 @@ if sys.platform == "win32":
     # Windows refuses every access to a locked byte: one far behind the content leaves the holder's id readable.
     _PLACE = 1 << 30
 
-    def _take(file: BinaryIO) -> None:
+    def take(file: BinaryIO) -> None:
+        """Lock an open file for as long as it is open; raises OSError when somebody has it."""
         file.seek(_PLACE)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 else:
     import fcntl
 
-    def _take(file: BinaryIO) -> None:
+    def take(file: BinaryIO) -> None:
+        """Lock an open file for as long as it is open; raises OSError when somebody has it."""
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -47,7 +49,7 @@ class FolderLock:
         except OSError as error:
             raise StorageFailed(f"The data folder {self._path.parent} cannot be written: {error.strerror}") from error
         try:
-            _take(self._file)
+            take(self._file)
         except OSError:
             holder = _content(self._file) or "unknown"
             self._file.close()
@@ -85,7 +87,7 @@ def holder(path: Path) -> str | None:
     try:
         with open(path, "rb", buffering=0) as file:
             try:
-                _take(file)
+                take(file)
             except OSError:
                 return _content(file) or "unknown"
     except OSError:

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import msgspec
@@ -70,6 +71,22 @@ class SqliteUpkeep:
         finally:
             if connection is not None:
                 connection.close()
+
+    @classmethod
+    @asynccontextmanager
+    async def open_copy(cls, path: Path) -> AsyncIterator[SqliteUpkeep]:
+        """Open a copy of a database of an older schema, brought up to date; the database itself stays as it is.
+
+        Raises StorageFailed.
+        """
+        with TemporaryDirectory(prefix="opperlite-") as folder:
+            copy = Path(folder) / path.name
+            try:
+                await asyncio.to_thread(_copy, path, copy)
+            except sqlite3.Error as error:
+                raise translated(error) from error
+            async with cls.open(copy, writable=True) as upkeep:
+                yield upkeep
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -237,6 +254,24 @@ def _connect(path: Path, writable: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def schema_lead(path: Path) -> int:
+    """How many steps the schema of a database is ahead of this program's; below 0 it is older. Raises StorageFailed."""
+    try:
+        with closing(_read_only(path)) as connection:
+            return version_of(connection) - len(MIGRATIONS)
+    except sqlite3.Error as error:
+        raise translated(error) from error
+
+
+def _copy(path: Path, target: Path) -> None:
+    with closing(_read_only(path)) as source, closing(sqlite3.connect(target, isolation_level=None)) as copy:
+        source.backup(copy, pages=-1)
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10.0)
 
 
 def _require_schema(connection: sqlite3.Connection, path: Path) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -24,7 +25,7 @@ from opperlite.adapters import data_folder
 from opperlite.adapters.archive_tar import TarReader, TarWriter
 from opperlite.adapters.blobs_local import LocalBlobs
 from opperlite.adapters.folder_lock import FolderLock, holder
-from opperlite.adapters.metadata_sqlite import SqliteMetadata
+from opperlite.adapters.metadata_sqlite import MIGRATIONS, SqliteMetadata
 from opperlite.adapters.upkeep_sqlite import SqliteUpkeep
 from opperlite.cli import cli
 from opperlite.domain.backups import Copied, blob_name, named_blob
@@ -178,6 +179,47 @@ def test_a_database_that_is_none_is_a_finding(run: Run, data: Path) -> None:
     assert found(run, "--data", str(data.parent / "nothing")) == [("folder", "damage")]
 
 
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+def test_an_older_schema_is_no_damage(version: int, run: Run, data: Path) -> None:
+    filled(data, [])
+    (data / "opperlite.db").unlink()
+    with closing(sqlite3.connect(data / "opperlite.db", isolation_level=None)) as connection:
+        for step in MIGRATIONS[:version]:
+            connection.executescript(step)
+        connection.execute(f"PRAGMA user_version = {version}")
+    before = (data / "opperlite.db").read_bytes()
+
+    assert found(run, code=0) == [("database", "note")]
+    wrong = blob_path(data, b"other")
+    wrong.parent.mkdir(parents=True)
+    wrong.write_bytes(b"wrong")
+    assert found(run) == [("blobs", "damage"), ("database", "note")]  # and everything else is examined all the same
+    assert (data / "opperlite.db").read_bytes() == before
+
+    wrong.unlink()
+    assert run("gc").exit_code == 0
+    assert found(run, code=0) == []
+
+
+def test_a_newer_schema_is_told_to_be_newer(run: Run, data: Path, tmp_path: Path) -> None:
+    filled(data, [b"one"])
+    with closing(sqlite3.connect(data / "opperlite.db")) as connection:
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    assert found(run) == [("database", "warning")]
+    ran = subprocess.run(
+        [sys.executable, "-m", "opperlite", "serve", "--port", "0", "--data", data],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr.count("\n")) == (3, 1)
+    assert "written by a newer opperlite" in ran.stderr
+    for words in (["gc"], ["backup", tmp_path / "a.tar"], ["keys", "list"], ["doctor", "--repair"]):
+        result = run(*words)
+        told_newer = "written by a newer opperlite" in (result.stdout if words[0] == "doctor" else result.stderr)
+        assert (result.exit_code, told_newer) == (1 if words[0] == "doctor" else 3, True), words
+
+
 # ------------------------------------------------------------------------------------------------------ gc
 
 
@@ -257,6 +299,45 @@ def test_an_interrupted_tar_leaves_nothing(tmp_path: Path) -> None:
         archive.put("x", b"x")
         raise KeyError
     assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from opperlite.adapters.scratch_folder import ScratchFolder
+with ScratchFolder(Path(sys.argv[1])) as scratch:
+    (scratch / "archive.tar").write_bytes(b"half")
+    print("made", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_backup_left_goes_with_the_next_one(run: Run, data: Path, tmp_path: Path) -> None:
+    filled(data, [b"one"])
+    target = tmp_path / "backups"
+    with subprocess.Popen([sys.executable, "-c", KILLED, target], stdout=subprocess.PIPE) as killed:
+        assert killed.stdout is not None
+        killed.stdout.readline()
+        [left] = target.iterdir()
+        foreign = [target / ".opperlite-notes", target / ".opperlite-0123456789abcdef.txt", target / ".other"]
+        for path in foreign:
+            path.mkdir()
+        for path in (left / "lock", *foreign):
+            os.utime(path, (1e9, 1e9))
+
+        assert run("backup", target / "one.tar").exit_code == 0
+        assert left.exists()  # in use
+        killed.kill()
+        killed.wait()
+        os.utime(left / "lock")
+        assert run("backup", target / "two.tar").exit_code == 0
+        assert left.exists()  # too young to be told from one that is just being made
+    os.utime(left / "lock", (1e9, 1e9))
+    assert run("backup", target / "three.tar").exit_code == 0
+    assert {path.name for path in target.iterdir()} == {
+        *("one.tar", "two.tar", "three.tar"),
+        *(path.name for path in foreign),
+    }
 
 
 # ---------------------------------------------------------------------------------------- backup and restore
