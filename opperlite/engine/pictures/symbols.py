@@ -87,15 +87,15 @@ class Symbol:
         scale = height / self.height
         size = (max(1, round(self.width * scale)), max(1, height))
         body, shine = Image.new("RGBA", size), Image.new("RGBA", size)
-        for shape in self.shapes:
-            outlines = [_moved(outline, shape, phase) * scale for outline in shape.outlines]
+        outlines = [[_moved(outline, shape, phase) * scale for outline in shape.outlines] for shape in self.shapes]
+        for shape, cover in zip(self.shapes, raster.coverages(outlines, *size), strict=True):
             fill = _recoloured(shape.fill, self.main, colour) if colour and shape.takes_colour else shape.fill
-            raster.fill(body, outlines, (*fill, 255), shape.opacity)
+            raster.lay(body, cover, (*fill, 255), shape.opacity)
             if shape.glows:
-                raster.fill(shine, outlines, (*fill, 255), shape.opacity)
+                raster.lay(shine, cover, (*fill, 255), shape.opacity)
             elif self.shines:
                 # What is painted over a light is not one.
-                raster.fill(shine, outlines, (0, 0, 0, 0), shape.opacity)
+                raster.lay(shine, cover, (0, 0, 0, 0), shape.opacity)
         return _premultiplied(body), _premultiplied(shine)
 
 
