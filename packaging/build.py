@@ -1,0 +1,35 @@
+"""Build opperlite as a program for the system that this runs on: `python packaging/build.py`.
+
+Makes in `dist/` one file, an archive of the folder build, their checksums, the bill of materials and the notices.
+"""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+import environment
+
+
+def main() -> None:
+    """Build as the command line says."""
+    options = _options().parse_args()
+    if not options.here:
+        environment.enter()
+    import products  # needs what the build's environment has
+
+    products.build(environment.DIST)
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Build opperlite as a program for this system, into dist/.")
+    parser.add_argument(
+        "--here",
+        action="store_true",
+        help="use this Python and its packages as they are, not build/venv with the locked ones",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()
