@@ -1,12 +1,12 @@
 """The commands. What a command needs is imported inside it, so that help and completion are quick."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from opperlite import __version__, tenancy, upkeep
+from opperlite import __version__, state, tenancy, upkeep
 from opperlite.config import ConfigError
 from opperlite.demo import demo
 from opperlite.environment import env
@@ -84,7 +84,7 @@ def cli() -> None:
     """Opper's media API (files, images, video, audio) as one offline program on your own machine."""
 
 
-for _command in (*tenancy.COMMANDS, *upkeep.COMMANDS, demo, env):
+for _command in (*tenancy.COMMANDS, *upkeep.COMMANDS, demo, env, *state.COMMANDS):
     cli.add_command(_command)
 
 
@@ -150,40 +150,6 @@ def models(kind: str | None, as_json: bool, **flags: Any) -> None:
         click.echo(json.dumps(rows))
     else:
         print_table([{**row, "capabilities": ", ".join(row["capabilities"])} for row in rows])
-
-
-@cli.command()
-@as_json
-def version(as_json: bool) -> None:
-    """Print all versions: opperlite, Python, libraries."""
-    import platform
-
-    libraries = dict(_libraries())
-    where = f"{platform.system()} {platform.machine()}"
-    if as_json:
-        facts = {"opperlite": __version__, "python": platform.python_version(), "system": where}
-        click.echo(json.dumps({**facts, "libraries": libraries}))
-        return
-    click.echo(f"opperlite {__version__}\nPython {platform.python_version()} on {where}")
-    for name, number in libraries.items():
-        click.echo(f"  {name} {number}")
-
-
-def _libraries() -> Iterable[tuple[str, str]]:
-    import re
-    from importlib import metadata
-
-    try:
-        required = metadata.requires("opperlite") or []
-    except metadata.PackageNotFoundError:
-        return
-    for line in required:
-        name = re.split(r"[^\w.-]", line, maxsplit=1)[0]
-        if "extra ==" not in line:
-            try:
-                yield name, metadata.version(name)
-            except metadata.PackageNotFoundError:  # one that this system does not use
-                continue
 
 
 @cli.command()

@@ -26,6 +26,8 @@ COMMAND = {
     "demo",
     "environment",
     "running",
+    "state",
+    "versions",
 }
 
 # What each part may import of ours, beside itself.
@@ -39,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "wiring": {"domain", "adapters", "config"},
     **{part: {"config", "values", "domain", "wiring", "api", *COMMAND} for part in COMMAND},
     "demo": {"engine"},
+    "versions": {"engine"},
     "pytest_plugin": set(),
 }
 # Adapters that run the engine, in processes of their own.

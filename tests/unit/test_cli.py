@@ -165,10 +165,8 @@ def test_a_wrong_catalog_ends_with_2_and_its_place(run: Run, tmp_path: Path) -> 
 # ------------------------------------------------------------------------------------- version, completion
 
 
-def test_version(run: Run) -> None:
+def test_the_version_alone_is_one_line(run: Run) -> None:
     assert run("--version").output == f"opperlite {__version__}\n"
-    assert run("version").output.startswith(f"opperlite {__version__}\nPython 3.")
-    assert json.loads(run("version", "--json").output)["opperlite"] == __version__
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
