@@ -80,7 +80,9 @@ def generate(
         clip = clips.StillClip(prompt, first, last=last, fps=rate, frames=frames, seed=seed)
         quantizer = first_frame.quantizer(first, rate)
     track = Soundtrack(prompt, composed.quoted, float(frames / rate), seed) if audio else None
-    with VideoWriter(out, width=width, height=height, fps=rate, sound=audio, first_quantizer=quantizer) as writer:
+    with VideoWriter(
+        out, width=width, height=height, fps=rate, sound=audio, first_quantizer=quantizer, cuts=False
+    ) as writer:
         planes = clips.frames(clip, frames)
         if references:
             shown = References.opened(references, width, height, seed)
