@@ -24,16 +24,16 @@ PROMPTS = (
 )
 
 GOLDEN = {
-    "two hot air balloons over a green valley at sunrise": "5b2ae40488f2b6a8",
-    "a lighthouse in a storm at sea": "f68c177366755aa6",
-    "neon city at night in the rain": "6959b36e7e2f7d81",
-    "a cup of coffee and two apples": "1b3bed5076f23f8d",
-    "three fish in a coral reef": "2696262d6477fa70",
-    "abstract shapes in red and blue": "bf0a2c74f0d2de5b",
-    "ein Fuchs im verschneiten Wald, Aquarell": "92da647200877296",
-    "un château dans les montagnes, pixel art": "9ccdbea15513f4ef",
-    "edit": "d7d7caf325ce0e03",
-    "frame": "ae5fbfecb818a31c",
+    "two hot air balloons over a green valley at sunrise": "93df16a56b864b2d",
+    "a lighthouse in a storm at sea": "4c9393dd10c0410d",
+    "neon city at night in the rain": "c1eac55f143c9379",
+    "a cup of coffee and two apples": "90a51d658337fbd6",
+    "three fish in a coral reef": "beb32f17108b25da",
+    "abstract shapes in red and blue": "a30bb0fa1d5ad7eb",
+    "ein Fuchs im verschneiten Wald, Aquarell": "b431d7e4c03060e2",
+    "un château dans les montagnes, pixel art": "c403587c392ffa4c",
+    "edit": "ff3cfc3c2e9c5735",
+    "frame": "2df6c5f88c1e2f6d",
     "transparent": "d310fcbf646c28a8",
 }
 

@@ -5,11 +5,11 @@ import math
 import numpy as np
 from PIL import Image
 
-from opperlite.engine.pictures import raster, terrain
+from opperlite.engine.pictures import gradients, raster
 from opperlite.engine.pictures.layers import Motion, Plate, Sprite
 from opperlite.engine.pictures.light import mix
 from opperlite.engine.pictures.noise import Stream, fingerprint
-from opperlite.engine.pictures.outlines import ellipse
+from opperlite.engine.pictures.outlines import ellipse, rectangle
 from opperlite.engine.pictures.stage import Stage
 from opperlite.engine.pictures.symbols import Colour, hex_colour
 
@@ -31,14 +31,15 @@ def compose_abstract(stage: Stage) -> None:
     """A gradient with large soft and small sharp shapes that drift; words decide palette and kind."""
     stream = Stream("abstract", stage.seed, stage.reading.text)
     colours = palette_of(stage)
-    plate = terrain.column(
-        stage.width, stage.height, [(0.0, colours[0]), (0.6, mix(colours[0], colours[1], 0.7)), (1.0, colours[1])]
+    small = gradients.column(
+        *gradients.half(stage.width, stage.height),
+        [(0.0, colours[0]), (0.6, mix(colours[0], colours[1], 0.7)), (1.0, colours[1])],
     )
     for number in range(3):
-        extent = int(stage.unit * stream.uniform(0.9, 1.6))
-        middle = (stream.below(stage.width), stream.below(stage.height))
-        terrain.shine(plate, middle, extent, colours[2 + number % 3], 170)
-    stage.layers.append(Plate(plate))
+        extent = int(stage.unit * stream.uniform(0.45, 0.8))
+        middle = (stream.below(small.width), stream.below(small.height))
+        gradients.shine(small, middle, extent, colours[2 + number % 3], 170)
+    stage.layers.append(Plate(gradients.enlarged(small, stage.width, stage.height)))
     shapes = (_circle, _arc, _bars, _triangle, _dots, _wave)
     for number in range(11):
         size = stage.unit * (0.62 if number < 3 else stream.uniform(0.1, 0.34))
@@ -64,83 +65,64 @@ def palette_of(stage: Stage) -> list[Colour]:
     return chosen[:5]
 
 
-def _canvas(size: int) -> Image.Image:
-    return Image.new("RGBA", (size, size))
-
-
-def _done(canvas: Image.Image, opacity: float = 0.9) -> Image.Image:
-    image = Image.frombytes("RGBa", canvas.size, canvas.tobytes()).convert("RGBA")
-    image.putalpha(image.getchannel("A").point([round(value * opacity) for value in range(256)]))
+def _stamp(size: int, outlines: list[raster.Outline], colour: Colour, opacity: float = 0.9) -> Image.Image:
+    """The outlines' union in one colour."""
+    mask = Image.new("L", (size, size))
+    raster.fill(mask, outlines, (round(255 * opacity),))
+    image = Image.new("RGB", mask.size, colour)
+    image.putalpha(mask)
     return image
 
 
 def _circle(size: int, colour: Colour, stream: Stream) -> Image.Image:
-    canvas = _canvas(size)
-    raster.fill(canvas, [ellipse(size / 2, size / 2, size * 0.48, size * 0.48, 120)], (*colour, 255))
-    if stream.chance(0.5):
-        raster.fill(
-            canvas,
-            [ellipse(size * 0.42, size * 0.42, size * 0.3, size * 0.3, 96)],
-            (*mix(colour, (255, 255, 255), 0.3), 255),
-        )
-    return _done(canvas, stream.uniform(0.6, 0.95))
+    lit = stream.chance(0.5)
+    whole = ellipse(size / 2, size / 2, size * 0.48, size * 0.48, 120)
+    image = _stamp(size, [whole], colour, stream.uniform(0.6, 0.95))
+    if lit:
+        bright = Image.new("L", image.size)
+        raster.fill(bright, [ellipse(size * 0.42, size * 0.42, size * 0.3, size * 0.3, 96)], (255,))
+        alpha = image.getchannel("A")
+        image.paste(mix(colour, (255, 255, 255), 0.3), (0, 0), bright)
+        image.putalpha(alpha)
+    return image
 
 
 def _arc(size: int, colour: Colour, stream: Stream) -> Image.Image:
-    canvas = _canvas(size)
+    rings: list[raster.Outline] = []
     for number in range(3):
         outer = size * (0.48 - 0.13 * number)
         inner = outer - size * 0.07
-        raster.fill(
-            canvas,
-            [
-                ellipse(size / 2, size, outer * 1.0, outer * 2, 120),
-                ellipse(size / 2, size, inner, inner * 2, 120)[::-1],
-            ],
-            (*colour, 255),
-        )
-    return _done(canvas).rotate(90 * stream.below(4))
+        rings.append(ellipse(size / 2, size, outer, outer * 2, 120))
+        rings.append(ellipse(size / 2, size, inner, inner * 2, 120)[::-1])
+    return _stamp(size, rings, colour).rotate(90 * stream.below(4))
 
 
 def _bars(size: int, colour: Colour, stream: Stream) -> Image.Image:
-    canvas = _canvas(size)
-    for number in range(6):
-        y = size * (number + 0.2) / 6
-        raster.fill(
-            canvas, [np.array(((0.0, y), (size, y), (size, y + size * 0.07), (0.0, y + size * 0.07)))], (*colour, 255)
-        )
-    return _done(canvas, 0.8).rotate(90 * stream.below(2))
+    tops = [size * (number + 0.2) / 6 for number in range(6)]
+    bars = [rectangle(0.0, y, size, size * 0.07) for y in tops]
+    return _stamp(size, bars, colour, 0.8).rotate(90 * stream.below(2))
 
 
 def _triangle(size: int, colour: Colour, stream: Stream) -> Image.Image:
-    canvas = _canvas(size)
     start = stream.random() * 2 * math.pi
     corners = [
         (size / 2 + size * 0.48 * math.cos(start + turn), size / 2 + size * 0.48 * math.sin(start + turn))
         for turn in (0.0, 2.1, 4.2)
     ]
-    raster.fill(canvas, [np.array(corners)], (*colour, 255))
-    return _done(canvas, 0.85)
+    return _stamp(size, [np.array(corners)], colour, 0.85)
 
 
 def _dots(size: int, colour: Colour, stream: Stream) -> Image.Image:
-    canvas = _canvas(size)
     count = 4 + stream.below(3)
     step = size / count
-    spots = [
-        ellipse((i + 0.5) * step, (j + 0.5) * step, step * 0.2, step * 0.2, 20)
-        for i in range(count)
-        for j in range(count)
-    ]
-    raster.fill(canvas, spots, (*colour, 255))
-    return _done(canvas)
+    middles = [((i + 0.5) * step, (j + 0.5) * step) for i in range(count) for j in range(count)]
+    return _stamp(size, [ellipse(x, y, step * 0.2, step * 0.2, 20) for x, y in middles], colour)
 
 
 def _wave(size: int, colour: Colour, stream: Stream) -> Image.Image:
-    canvas = _canvas(size)
+    waves = []
     for number in range(3):
         y = size * (0.3 + 0.2 * number)
         upper = [(i * size / 40, y + math.sin(i / 40 * 4 * math.pi) * size * 0.07) for i in range(41)]
-        line = upper + [(x, b + size * 0.05) for x, b in reversed(upper)]
-        raster.fill(canvas, [np.array(line)], (*colour, 255))
-    return _done(canvas, stream.uniform(0.7, 0.95))
+        waves.append(np.array(upper + [(x, b + size * 0.05) for x, b in reversed(upper)]))
+    return _stamp(size, waves, colour, stream.uniform(0.7, 0.95))

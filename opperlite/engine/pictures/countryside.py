@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from opperlite.engine.pictures import raster, terrain
+from opperlite.engine.pictures import contours, raster, terrain
+from opperlite.engine.pictures.bands import Band
 from opperlite.engine.pictures.layers import Strip, margin
 from opperlite.engine.pictures.light import mix, scale
 from opperlite.engine.pictures.skies import sky
@@ -44,7 +45,7 @@ def leaves(stage: Stage) -> Colour:
 
 def far_range(stage: Stage, high: float, colour: Colour, distance: float, depth: float) -> None:
     rows = max(4, round(stage.unit * high))
-    heights = terrain.hills(stage.number("range", high), stage.wide, rows * 0.3, rows * 0.9, stage.unit * 0.9)
+    heights = contours.hills(stage.number("range", high), stage.wide, rows * 0.3, rows * 0.9, stage.unit * 0.9)
     tone = stage.tone(colour, distance)
     image = terrain.band(heights, rows, tone, mix(tone, stage.light.haze, 0.4), foot=4)
     stage.layers.append(Strip(image, stage.horizon - rows, depth))
@@ -52,7 +53,7 @@ def far_range(stage: Stage, high: float, colour: Colour, distance: float, depth:
 
 def mountains(stage: Stage, high: float, distance: float, depth: float, *, name: str = "") -> None:
     rows = max(6, round(stage.unit * high))
-    heights = terrain.peaks(stage.number("peaks", name, high), stage.wide, rows * 0.12, rows * 0.98, stage.unit * 0.42)
+    heights = contours.peaks(stage.number("peaks", name, high), stage.wide, rows * 0.12, rows * 0.98, stage.unit * 0.42)
     base: Colour = stage.land((112, 118, 136) if stage.setting != "desert" else (176, 108, 74))
     light = stage.tone(mix(base, stage.light.sun, 0.25), distance)
     dark = stage.tone(scale(base, 0.62), distance * 0.9)
@@ -64,10 +65,10 @@ def mountains(stage: Stage, high: float, distance: float, depth: float, *, name:
 def tree_line(stage: Stage, size: float, distance: float, depth: float, lift: float, *, fir: bool) -> None:
     tall = max(4.0, stage.unit * size)
     rows = round(tall * 2.1)
-    base = terrain.hills(
+    base = contours.hills(
         stage.number("base", size, distance), stage.wide, tall * 0.1, tall * (0.3 + lift), stage.unit * 0.6
     )
-    shape = terrain.conifers if fir else terrain.crowns
+    shape = contours.conifers if fir else contours.crowns
     heights = shape(stage.number("trees", size, distance), stage.wide, base, tall)
     colour = stage.tone(leaves(stage) if not fir else mix(leaves(stage), (38, 82, 60), 0.6), distance)
     image = terrain.band(heights, rows, mix(colour, stage.light.sun, 0.12), scale(colour, 0.8), foot=6)
@@ -86,7 +87,7 @@ def plain(stage: Stage, colour: Colour, *, tufts: bool = True, strength: int = 3
             scale(GRASS.get(stage.reading.season, GRASS[""]), 0.92) if stage.snowy else scale(colour, 0.84), 0.0
         )
         terrain.blades(image, blade, stage.number("blades"), size, count)
-    stage.layers.append(Strip(image, start, 0.5))
+    stage.layers.append(Strip(Band.of(image), start, 0.5))
 
 
 def _rolling(stage: Stage, colour: Colour, count: int = 3) -> None:
@@ -94,7 +95,7 @@ def _rolling(stage: Stage, colour: Colour, count: int = 3) -> None:
     for number in range(count):
         part = (number + 1) / count
         rows = max(6, round(stage.unit * (0.14 + 0.03 * number)))
-        heights = terrain.hills(
+        heights = contours.hills(
             stage.number("roll", number), stage.wide, rows * 0.2, rows * 0.95, stage.unit * (0.7 - 0.1 * number)
         )
         tone = stage.tone(mix(colour, leaves(stage), 0.4 * (1 - part)), 0.52 * (1.0 - part) + 0.1)
@@ -137,8 +138,8 @@ def farm(stage: Stage) -> None:
         cover = raster.coverage([furrow], stage.wide, rows)
         if cover:
             mask = Image.fromarray((cover[0].astype(np.uint16) * 120 // 255).astype(np.uint8))
-            image.paste((*dark, 255), (*cover[1], cover[1][0] + mask.width, cover[1][1] + mask.height), mask)
-    stage.layers.append(Strip(image, start, 0.5))
+            image.paste(dark, (*cover[1], cover[1][0] + mask.width, cover[1][1] + mask.height), mask)
+    stage.layers.append(Strip(Band.of(image), start, 0.5))
 
 
 def garden(stage: Stage) -> None:
@@ -187,7 +188,8 @@ def _trunks(stage: Stage) -> None:
             )
         )
         raster.fill(image, [bright], (*mix(colour, stage.light.sun, 0.22), 255))
-    stage.layers.append(Strip(Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA"), 0, 0.62))
+    trunks = Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA")
+    stage.layers.append(Strip(Band.of(trunks), 0, 0.62))
 
 
 def jungle(stage: Stage) -> None:
@@ -212,7 +214,7 @@ def desert(stage: Stage) -> None:
     for number in range(4):
         part = number / 3
         rows = max(6, round(stage.unit * (0.1 + 0.05 * number)))
-        heights = terrain.hills(
+        heights = contours.hills(
             stage.number("dune", number), stage.wide, rows * 0.1, rows * 0.95, stage.unit * (0.5 + 0.25 * number)
         )
         tone = stage.tone(sand, 0.45 * (1 - part))

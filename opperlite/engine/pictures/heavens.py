@@ -6,7 +6,8 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from opperlite.engine.pictures import raster, terrain
+from opperlite.engine.pictures import contours, gradients, raster, terrain
+from opperlite.engine.pictures.bands import Band
 from opperlite.engine.pictures.layers import Plate, Sprite, Strip
 from opperlite.engine.pictures.light import lit, mix, scale
 from opperlite.engine.pictures.noise import smooth
@@ -25,7 +26,7 @@ def outer_space(stage: Stage) -> None:
         (((92, 44, 140), (30, 96, 160)), ((150, 40, 96), (44, 60, 160)), ((24, 110, 120), (92, 48, 150)))
     )
     tint = stage.reading.tints.get("sky_tint", (8, 8, 24))
-    plate = terrain.column(
+    plate = gradients.column(
         stage.width, stage.height, [(0.0, scale(tint, 0.8)), (1.0, mix(scale(tint, 0.8), colours[-1], 0.14))]
     )
     half = (max(2, stage.height // 4), max(2, stage.width // 4))
@@ -54,7 +55,7 @@ def _planet(stage: Stage) -> None:
     raster.fill(mask, [ellipse(extent / 2, extent / 2, radius, radius, 120)], (255,))
     shade = Image.radial_gradient("L").point([min(235, max(0, (value - 96) * 3)) for value in range(256)])
     shade = scaled(shade, (int(extent * 1.7), int(extent * 1.7)))
-    ball.paste((4, 4, 16, 255), (-int(extent * 0.5), -int(extent * 0.55)), shade)
+    ball.paste((4, 4, 16), (-int(extent * 0.5), -int(extent * 0.55)), shade)
     ball.putalpha(mask)
     stage.layers.append(Sprite([ball], x - extent / 2, y - extent / 2, 0.2))
 
@@ -65,14 +66,14 @@ def moonscape(stage: Stage) -> None:
     if mars:
         sky(stage)
     else:
-        plate = terrain.column(stage.width, stage.height, [(0.0, (4, 5, 14)), (1.0, (22, 24, 40))])
+        plate = gradients.column(stage.width, stage.height, [(0.0, (4, 5, 14)), (1.0, (22, 24, 40))])
         stars(plate, stage.stream("stars"), stage.horizon, 1.0)
         stage.layers.append(Plate(plate))
         stage.behind = len(stage.layers)
         if not any(thing.motif in _SPHERES for thing in stage.reading.things):
             _planet(stage)
     rows = round(stage.unit * 0.16)
-    heights = terrain.peaks(stage.number("rim"), stage.wide, rows * 0.1, rows * 0.9, stage.unit * 0.4)
+    heights = contours.peaks(stage.number("rim"), stage.wide, rows * 0.1, rows * 0.9, stage.unit * 0.4)
     tone = scale(stage.land(dust), 0.75)
     stage.layers.append(
         Strip(
@@ -93,11 +94,9 @@ def moonscape(stage: Stage) -> None:
     stream = stage.stream("craters")
     for near in sorted(stream.random() for _ in range(16)):
         x, y, size = stream.random() * stage.wide, near * height, stage.unit * (0.02 + 0.09 * near)
-        raster.fill(image, [ellipse(x, y, size, size * 0.3)], (*scale(dust, 1.1), 255))
-        raster.fill(
-            image, [ellipse(x + size * 0.06, y + size * 0.03, size * 0.86, size * 0.23)], (*scale(dust, 0.52), 255)
-        )
-    stage.layers.append(Strip(image, stage.horizon, 0.5))
+        raster.fill(image, [ellipse(x, y, size, size * 0.3)], scale(dust, 1.1))
+        raster.fill(image, [ellipse(x + size * 0.06, y + size * 0.03, size * 0.86, size * 0.23)], scale(dust, 0.52))
+    stage.layers.append(Strip(Band.of(image), stage.horizon, 0.5))
 
 
 def sky_only(stage: Stage) -> None:
@@ -110,8 +109,8 @@ def _cloud_sea(stage: Stage) -> None:
     light = stage.light
     for number in range(3):
         rows = max(8, round(stage.unit * 0.16))
-        base = terrain.hills(stage.number("sea", number), stage.wide, rows * 0.1, rows * 0.5, stage.unit * 0.5)
-        heights = terrain.crowns(stage.number("puffs", number), stage.wide, base, rows * 0.7)
+        base = contours.hills(stage.number("sea", number), stage.wide, rows * 0.1, rows * 0.5, stage.unit * 0.5)
+        heights = contours.crowns(stage.number("puffs", number), stage.wide, base, rows * 0.7)
         upper = mix(lit((255, 255, 255), light.ambient), light.low, 0.5 - 0.2 * number)
         lower = mix(mix(light.middle, light.low, 0.5), upper, 0.3 + 0.15 * number)
         top = round(stage.height * (0.76 + 0.08 * number)) - rows // 2

@@ -2,7 +2,8 @@
 
 from PIL import Image
 
-from opperlite.engine.pictures import terrain
+from opperlite.engine.pictures import contours, gradients, terrain
+from opperlite.engine.pictures.bands import Band
 from opperlite.engine.pictures.layers import Plate, Strip
 from opperlite.engine.pictures.light import lit, mix, scale
 from opperlite.engine.pictures.stage import Stage
@@ -17,10 +18,12 @@ def room(stage: Stage) -> None:
     )
     dim = mix(light.ambient, (255, 236, 206), 0.45 if light.night else 0.15)
     tone = lit(wall, dim)
-    plate = terrain.column(stage.width, stage.height, [(0.0, scale(tone, 0.86)), (0.6, tone), (1.0, scale(tone, 0.8))])
+    walls = [(0.0, scale(tone, 0.86)), (0.6, tone), (1.0, scale(tone, 0.8))]
+    small = gradients.column(*gradients.half(stage.width, stage.height), walls)
+    warm = mix(light.sun, (255, 240, 210), 0.5)
+    gradients.shine(small, (stage.width // 4, round(stage.height * 0.225)), int(stage.unit * 0.8), warm, 70)
+    plate = gradients.enlarged(small, stage.width, stage.height)
     _window(stage, plate)
-    middle = (round(stage.width * 0.5), round(stage.height * 0.45))
-    terrain.shine(plate, middle, int(stage.unit * 1.6), mix(light.sun, (255, 240, 210), 0.5), 70)
     stage.layers.append(Plate(plate))
     wood = lit(stream.choice(((150, 98, 60), (124, 82, 56), (178, 128, 84))), dim)
     rows = stage.height - stage.horizon
@@ -33,9 +36,9 @@ def room(stage: Stage) -> None:
         strength=30,
         flat=40,
     )
-    edge = terrain.radial(int(stage.unit), (255, 244, 220), 60)
-    top.paste((255, 246, 226, 255), (stage.wide // 2 - edge.width // 2, -edge.height // 2), edge.getchannel("A"))
-    stage.layers.append(Strip(top, stage.horizon, 0.4))
+    edge = gradients.radial(int(stage.unit), (255, 244, 220), 60)
+    top.paste((255, 246, 226), (stage.wide // 2 - edge.width // 2, -edge.height // 2), edge.getchannel("A"))
+    stage.layers.append(Strip(Band.of(top), stage.horizon, 0.4))
 
 
 def _window(stage: Stage, plate: Image.Image) -> None:
@@ -48,13 +51,13 @@ def _window(stage: Stage, plate: Image.Image) -> None:
         return
     frame = lit((244, 238, 226), mix(light.ambient, (255, 255, 255), 0.2))
     rim = max(2, wide // 22)
-    shadow = terrain.blob(round(wide * 1.3), round(tall * 1.25), (0, 0, 0), 46)
+    shadow = gradients.blob(round(wide * 1.3), round(tall * 1.25), (0, 0, 0), 46)
     plate.paste(shadow, (x - round(wide * 0.12), y - round(tall * 0.08)), shadow)
     plate.paste(frame, (x - rim, y - rim, x + wide + rim, y + tall + rim))
-    plate.paste(terrain.column(wide, tall, [(0.0, light.top), (0.6, light.middle), (1.0, light.low)]), (x, y))
-    heights = terrain.hills(stage.number("view"), wide, tall * 0.14, tall * 0.3, wide * 0.6)
+    plate.paste(gradients.column(wide, tall, [(0.0, light.top), (0.6, light.middle), (1.0, light.low)]), (x, y))
+    heights = contours.hills(stage.number("view"), wide, tall * 0.14, tall * 0.3, wide * 0.6)
     view = terrain.band(heights, tall, stage.tone((96, 142, 84), 0.35), stage.tone((72, 112, 70), 0.2))
-    plate.paste(view, (x, y), view)
+    view.paste(plate, x, y)
     plate.paste(frame, (x + wide // 2 - rim // 2, y, x + wide // 2 + rim // 2 + 1, y + tall))
     plate.paste(frame, (x, y + tall // 2 - rim // 2, x + wide, y + tall // 2 + rim // 2 + 1))
     plate.paste(scale(frame, 0.9), (x - rim * 2, y + tall + rim, x + wide + rim * 2, y + tall + rim * 3))
@@ -70,11 +73,10 @@ def studio(stage: Stage) -> None:
             if white
             else stream.choice(((244, 214, 190), (196, 220, 226), (226, 214, 238), (208, 226, 204), (250, 226, 170)))
         )
-    plate = terrain.column(
-        stage.width,
-        stage.height,
+    small = gradients.column(
+        *gradients.half(stage.width, stage.height),
         [(0.0, scale(wish, 0.93)), (0.62, wish), (0.8, mix(wish, (255, 255, 255), 0.25)), (1.0, scale(wish, 0.88))],
     )
-    middle = (stage.width // 2, round(stage.height * 0.42))
-    terrain.shine(plate, middle, int(stage.unit * 1.5), (255, 255, 255), 120)
-    stage.layers.append(Plate(plate))
+    middle = (stage.width // 4, round(stage.height * 0.21))
+    gradients.shine(small, middle, int(stage.unit * 0.75), (255, 255, 255), 120)
+    stage.layers.append(Plate(gradients.enlarged(small, stage.width, stage.height)))

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from opperlite.engine.pictures.bands import Band
+
 PAN_PERIOD: Final = 26.0
 """Seconds of the camera's swing to one side, the other, and back."""
 PAN_REACH: Final = 0.045
@@ -48,51 +50,50 @@ class Plate:
 
 @dataclass(eq=False)
 class Strip:
-    """A band across the picture that moves with the camera: an RGBA image `margin` wider on both sides."""
+    """A band across the picture that moves with the camera: `margin` wider than it on both sides."""
 
-    image: Image.Image
+    band: Band
     top: int
     depth: float
     sway: float = 0.0
     """Pixels of up and down, for swell."""
     beat: float = 0.0
     """Where in the swell it starts, in turns."""
-    _phases: dict[int, tuple[Image.Image, Image.Image | None, int]] = field(default_factory=dict, repr=False)
+    _phases: dict[int, Band] = field(default_factory=dict, repr=False)
+
+    @property
+    def image(self) -> Image.Image:
+        """The band as an RGBA picture."""
+        return self.band.image
 
     def paint(self, canvas: Image.Image, time: float) -> None:
         """Paste at a quarter pixel's accuracy."""
-        side = (self.image.width - canvas.width) // 2
+        side = (self.band.width - canvas.width) // 2
         quarters = round(pan(canvas.width, self.depth, time) * 4.0)
         top = self.top
         if self.sway and time:
             top += round(
                 self.sway * (math.sin((time / 3.4 + self.beat) * 2 * math.pi) - math.sin(self.beat * 2 * math.pi))
             )
-        soft, solid, split = self._phase(quarters % 4)
-        left = -side + quarters // 4
-        canvas.paste(soft, (left, top), soft)
-        if solid is not None:
-            canvas.paste(solid, (left, top + split))
+        self._phase(quarters % 4).paste(canvas, quarters // 4 - side, top)
 
-    def _phase(self, quarter: int) -> tuple[Image.Image, Image.Image | None, int]:
-        """The band shifted by quarters of a pixel: its soft upper part, its opaque lower part, and where they meet."""
+    def _phase(self, quarter: int) -> Band:
+        """The band shifted by quarters of a pixel."""
+        if not quarter:
+            return self.band
         if quarter not in self._phases:
-            image = self.image
-            if quarter:
-                shifted = image.copy()
-                shifted.paste(image, (1, 0))
-                image = Image.blend(image, shifted, quarter / 4.0)
-            self._phases[quarter] = _split(image)
+            parts = [_shifted(part, quarter / 4.0) for part in (self.band.colours, self.band.edge)]
+            self._phases[quarter] = Band(*parts)
         return self._phases[quarter]
 
 
-def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None, int]:
-    open_rows = np.flatnonzero(np.asarray(image.getchannel("A")).min(axis=1) < 255)
-    split = int(open_rows[-1]) + 1 if len(open_rows) else 0
-    if split >= image.height:
-        return image, None, split
-    solid = image.crop((0, split, image.width, image.height)).convert("RGB")
-    return image.crop((0, 0, image.width, max(split, 1))), solid, split
+def _shifted(image: Image.Image, part: float) -> Image.Image:
+    """The picture moved to the right by a part of a pixel."""
+    if not image.height:
+        return image
+    moved = image.copy()
+    moved.paste(image, (1, 0))
+    return Image.blend(image, moved, part)
 
 
 @dataclass(frozen=True)

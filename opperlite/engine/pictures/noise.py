@@ -66,14 +66,14 @@ def white(seed: int, height: int, width: int) -> NDArray[np.uint8]:
 
 def smooth(seed: int, height: int, width: int, cell: tuple[float, float], octaves: int = 4) -> NDArray[np.uint8]:
     """Value noise of shape (height, width) about 128; cell is the (height, width) of its largest grains in pixels."""
-    total = np.zeros((height, width), np.int32)
+    total = np.zeros((height, width), np.int16)
     weight = 1 << octaves
     used = 0
     for octave in range(octaves):
         rows = max(2, int(height * 2**octave / cell[0]) + 2)
         columns = max(2, int(width * 2**octave / cell[1]) + 2)
         grain = Image.fromarray(white(fingerprint(seed, octave), min(rows, height + 2), min(columns, width + 2)))
-        total += (np.asarray(scaled(grain, (width, height)), np.int32) - 128) * weight
+        total += (np.asarray(scaled(grain, (width, height))).astype(np.int16) - 128) * np.int16(weight)
         used += weight
         weight >>= 1
     spread = total * 3 // (used * 2) + 128

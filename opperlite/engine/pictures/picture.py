@@ -37,7 +37,7 @@ def draw(
     """A picture of a prompt: RGB, or RGBA of its things alone.
 
     style is a style of the vocabulary, or "vivid" or "natural" for stronger or softer colours; others are read as
-    words of the prompt. quality "low" leaves the fine grain out. caption is one line laid over the foot.
+    words of the prompt. quality "high" adds a fine grain. caption is one line laid over the foot.
     """
     _checked(width, height)
     composed = scene.compose(prompt, seed=seed, style=style)
@@ -47,7 +47,7 @@ def draw(
     picture = resize(_styled(picture, style, composed.reading.styles, seed), width, height)
     for text in composed.reading.quoted[:1]:
         picture = lettering(picture, text)
-    if quality != "low" and not transparent and not composed.reading.styles:
+    if quality == "high" and not transparent and not composed.reading.styles:
         _grained(picture, seed)
     return captioned(picture, caption) if caption else picture
 

@@ -1,11 +1,13 @@
 """Skies: gradient, sun or moon, stars, clouds, aurora and rainbow."""
 
 import math
+from typing import Final
 
 import numpy as np
 from PIL import Image
 
 from opperlite.engine.pictures import raster
+from opperlite.engine.pictures.gradients import column, enlarged, half, radial, shine
 from opperlite.engine.pictures.layers import Motion, Plate, Sprite, Veil
 from opperlite.engine.pictures.light import lit, mix, scale
 from opperlite.engine.pictures.noise import Stream, profile, smooth
@@ -13,21 +15,27 @@ from opperlite.engine.pictures.outlines import ellipse
 from opperlite.engine.pictures.scaling import scaled
 from opperlite.engine.pictures.stage import Stage
 from opperlite.engine.pictures.symbols import Colour
-from opperlite.engine.pictures.terrain import column, radial, shine
+
+_STARRY: Final = 40
+"""What a veil may have at most where a star is seen."""
 
 
 def sky(stage: Stage) -> None:
     """The sky behind a landscape, and what moves in it."""
-    light, height = stage.light, stage.height
+    light = stage.light
     named = {thing.motif for thing in stage.reading.things}
     reach = max(2, stage.horizon + 2)
-    stops = [(0.0, light.top), (0.55, light.middle), (1.0, light.low)]
-    plate = Image.new("RGB", (stage.width, height), light.low)
-    plate.paste(column(stage.width, reach, stops), (0, 0))
+    lamp = (light.sun_seen or light.night) and not named & {"sun", "moon"}
+    # Air is soft: it is drawn at half the size and enlarged.
+    air = column(*half(stage.width, reach), [(0.0, light.top), (0.55, light.middle), (1.0, light.low)])
+    veil = wisps(air, stage)
+    if lamp:
+        glow(air, stage)
+    plate = Image.new("RGB", (stage.width, stage.height), light.low)
+    plate.paste(enlarged(air, stage.width, reach))
     if light.night:
-        stars(plate, stage.stream("stars"), reach, 0.9 if light.sun_seen else 0.25)
-    wisps(plate, stage, reach)
-    if (light.sun_seen or light.night) and not named & {"sun", "moon"}:
+        stars(plate, stage.stream("stars"), reach, 0.9 if light.sun_seen else 0.25, veil)
+    if lamp:
         disc(plate, stage)
     stage.layers.append(Plate(plate))
     stage.behind = len(stage.layers)
@@ -38,18 +46,23 @@ def sky(stage: Stage) -> None:
     clouds(stage)
 
 
-def stars(plate: Image.Image, stream: Stream, rows: int, share: float) -> None:
-    """Scatter stars over the upper rows, a few of them with a glow."""
+def stars(plate: Image.Image, stream: Stream, rows: int, share: float, veil: Image.Image | None = None) -> None:
+    """Scatter stars over the upper rows, a few of them with a glow, where a veil (at half the size) lets them through.
+
+    share is that of the stars of a clear night.
+    """
     width = plate.width
     count = int(share * min(900, 60 + width * rows / 2600))
     size = max(1, round(min(width, plate.height) / 700))
     for number in range(count):
         x, y = stream.below(width), int(stream.random() ** 1.25 * rows)
-        glow = stream.uniform(0.25, 1.0)
+        light = stream.uniform(0.25, 1.0)
         tint = stream.choice(((255, 255, 255), (255, 240, 214), (214, 228, 255)))
+        if veil is not None and veil.getpixel((x // 2, min(y // 2, veil.height - 1))) > _STARRY:  # type: ignore[operator]
+            continue
         below = plate.getpixel((x, min(y, plate.height - 1)))
         extent = size + (number % 17 == 0) * size
-        plate.paste(mix(below, tint, glow), (x, y, x + extent, y + extent))  # type: ignore[arg-type]
+        plate.paste(mix(below, tint, light), (x, y, x + extent, y + extent))  # type: ignore[arg-type]
         if number % 29 == 0:
             halo = radial(extent * 9, tint, 110)
             plate.paste(halo, (x - extent * 4, y - extent * 4), halo)
@@ -62,13 +75,24 @@ def sun_place(stage: Stage) -> tuple[int, int]:
     return round(x * stage.width), round(stage.horizon * (1.0 - stage.light.sun_height))
 
 
-def disc(plate: Image.Image, stage: Stage) -> None:
-    """The sun with its glow, or the moon."""
+def glow(air: Image.Image, stage: Stage) -> None:
+    """The light around the sun or moon, on a sky of half the size."""
     light = stage.light
     x, y = sun_place(stage)
-    radius = stage.unit * (0.062 if light.sun_height < 0.5 else 0.045)
-    shine(plate, (x, y), int(stage.unit * 1.5), mix(light.sun, light.low, 0.15), 80 if light.night else 150, 2.2)
-    shine(plate, (x, y), int(radius * 5), light.sun, 120 if light.night else 190, 1.6)
+    middle = (x // 2, y // 2)
+    shine(air, middle, int(stage.unit * 0.75), mix(light.sun, light.low, 0.15), 80 if light.night else 150, 2.2)
+    shine(air, middle, int(_radius(stage) * 2.5), light.sun, 120 if light.night else 190, 1.6)
+
+
+def _radius(stage: Stage) -> float:
+    """The sun's or moon's, in pixels: low on the horizon it looks larger."""
+    return stage.unit * (0.062 if stage.light.sun_height < 0.5 else 0.045)
+
+
+def disc(plate: Image.Image, stage: Stage) -> None:
+    """The sun or the moon."""
+    light, radius = stage.light, _radius(stage)
+    x, y = sun_place(stage)
     raster.fill(plate, [ellipse(x, y, radius, radius, 96)], mix(light.sun, (255, 255, 255), 0.35))
     if light.night:
         for dx, dy, part in ((-0.35, -0.2, 0.22), (0.3, 0.25, 0.28), (0.15, -0.45, 0.14), (-0.3, 0.42, 0.16)):
@@ -76,23 +100,23 @@ def disc(plate: Image.Image, stage: Stage) -> None:
             raster.fill(plate, [spot], scale(light.sun, 0.84))
 
 
-def wisps(plate: Image.Image, stage: Stage, rows: int) -> None:
-    """High thin clouds, lit from the horizon."""
-    reading = stage.reading
+def wisps(air: Image.Image, stage: Stage) -> Image.Image:
+    """Lay high thin clouds, lit from the horizon, over a sky of half the size; gives where they are, 0 to 200."""
+    reading, light = stage.reading, stage.light
     strength = 70
     if {"overcast", "rain", "storm", "snow"} & set(reading.weather):
         strength = 190
     elif "clear" in reading.weather:
         strength = 24
-    half = (max(2, rows // 4), max(2, stage.width // 4))
-    noise = smooth(stage.number("wisps"), half[0], half[1], (half[0] / 2.6, half[0] * 1.5), 5)
+    size = (max(2, air.height // 2), max(2, air.width // 2))
+    noise = smooth(stage.number("wisps"), *size, (size[0] / 2.6, size[0] * 1.5), 5)
     mask = np.clip((noise.astype(np.int32) - 118) * strength // 100, 0, 200).astype(np.uint8)
-    shaped = scaled(Image.fromarray(mask), (stage.width, rows))
-    light = stage.light
+    veil = scaled(Image.fromarray(mask), air.size)
     colour = mix(light.low, (255, 255, 255), 0.45) if not light.night else mix(light.low, light.top, 0.3)
     if strength == 190:
         colour = mix(light.middle, light.top, 0.8) if "storm" in reading.weather else scale(light.middle, 1.12)
-    plate.paste(colour, (0, 0, stage.width, rows), shaped)
+    air.paste(colour, (0, 0), veil)
+    return veil
 
 
 def clouds(stage: Stage) -> None:
@@ -129,27 +153,23 @@ def cloud_colours(stage: Stage) -> tuple[Colour, Colour]:
 
 
 def cloud(stream: Stream, width: int, top: Colour, bottom: Colour) -> Image.Image:
-    """A heaped cloud on a flat foot: RGBA, `width` wide."""
+    """A heaped cloud on a flat foot: RGBA, `width` wide; its shape is drawn at half the size."""
     height = max(6, width // 2)
-    mask = Image.new("L", (width, height))
+    wide, tall = half(width, height)
     outlines = []
     puffs = 7 + stream.below(4)
     for number in range(puffs):
         across = (number + 0.5) / puffs
         swell = math.sin(across * math.pi) ** 0.8
-        radius = height * (0.16 + 0.3 * swell * stream.uniform(0.7, 1.1))
-        centre = width * (0.12 + 0.76 * across)
-        outlines.append(ellipse(centre, height * 0.86 - radius * 0.72, radius, radius * 0.92, 40))
-    outlines.append(ellipse(width / 2, height * 0.8, width * 0.44, height * 0.12, 40))
-    found = raster.coverage(outlines, width, height)
-    if found:
-        mask.paste(Image.fromarray(found[0]), found[1])
-    foot = Image.new("L", mask.size, 0)
-    table = [min(255, max(0, round(255 * (1.0 - (row / height - 0.72) / 0.2)))) for row in range(height)]
-    foot.paste(scaled(Image.frombytes("L", (1, height), bytes(table)), mask.size))
-    alpha = np.asarray(mask, np.uint16) * np.asarray(foot, np.uint16) // 255
-    image = column(width, height, [(0.05, top), (0.55, mix(top, bottom, 0.25)), (0.95, bottom)]).convert("RGBA")
-    image.putalpha(Image.fromarray((alpha * 236 // 255).astype(np.uint8)))
+        radius = tall * (0.16 + 0.3 * swell * stream.uniform(0.7, 1.1))
+        outlines.append(ellipse(wide * (0.12 + 0.76 * across), tall * 0.86 - radius * 0.72, radius, radius * 0.92, 32))
+    outlines.append(ellipse(wide / 2, tall * 0.8, wide * 0.44, tall * 0.12, 32))
+    mask = Image.new("L", (wide, tall))
+    raster.fill(mask, outlines, (236,))
+    foot = np.rint(256.0 * np.clip(1.0 - (np.arange(tall) / tall - 0.72) / 0.2, 0.0, 1.0)).astype(np.uint16)
+    alpha = Image.fromarray((np.asarray(mask, np.uint16) * foot[:, None] >> 8).astype(np.uint8))
+    image = column(width, height, [(0.05, top), (0.55, mix(top, bottom, 0.25)), (0.95, bottom)])
+    image.putalpha(scaled(alpha, (width, height), Image.Resampling.BILINEAR))
     return image
 
 

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageFilter
 
-from opperlite.engine.pictures import terrain
+from opperlite.engine.pictures import gradients
 from opperlite.engine.pictures.countryside import leaves
 from opperlite.engine.pictures.layers import Frames, Motion, Sprite
 from opperlite.engine.pictures.lexicon import tables
@@ -44,7 +44,7 @@ def _add(stage: Stage, spot: Spot) -> None:
     motion = _motion(stage, spot)
     if spot.place == "ground" and stage.setting not in ("abstract",):
         strength = 118 if not stage.light.night else 84
-        shade = terrain.blob(round(wide * 1.12), max(3, round(min(tall * 0.16, wide * 0.26))), (18, 18, 34), strength)
+        shade = gradients.blob(round(wide * 1.12), max(3, round(min(tall * 0.16, wide * 0.26))), (18, 18, 34), strength)
         stage.layers.append(
             Sprite(
                 [shade], spot.x - shade.width / 2, spot.y - shade.height * 0.56, spot.depth, replace(motion, bob=0.0)
@@ -71,7 +71,7 @@ def _glow(stage: Stage, spot: Spot, motion: Motion) -> None:
     strength = min(150, dark + (34 if stage.setting == "room" else 0))
     if strength < 30:
         return
-    halo = terrain.radial(round(spot.tall * 2.0), (255, 208, 128), strength, 2.2)
+    halo = gradients.radial(round(spot.tall * 2.0), (255, 208, 128), strength, 2.2)
     left, top = spot.x - halo.width / 2, spot.y - spot.tall * 0.55 - halo.height / 2
     _show(stage, spot, Sprite([halo], left, top, spot.depth, motion))
 

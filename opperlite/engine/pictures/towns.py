@@ -3,7 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from opperlite.engine.pictures import raster, terrain
+from opperlite.engine.pictures import contours, raster, terrain
+from opperlite.engine.pictures.bands import Band
 from opperlite.engine.pictures.countryside import SNOW, meadow, plain
 from opperlite.engine.pictures.layers import Strip
 from opperlite.engine.pictures.lexicon import tables
@@ -17,7 +18,7 @@ def _skyline(
     stage: Stage, high: float, cell: float, distance: float, depth: float, share: float, *, base: int | None = None
 ) -> None:
     rows = max(8, round(stage.unit * high))
-    heights, blocks = terrain.roofs(
+    heights, blocks = contours.roofs(
         stage.number("roofs", high, distance), stage.wide, rows * 0.25, rows * 0.84, stage.unit * cell
     )
     wall = stage.land(stage.stream("wall", distance).choice(((108, 120, 146), (136, 124, 132), (120, 132, 140))))
@@ -28,7 +29,13 @@ def _skyline(
     dark = stage.light.night or stage.light.sun_height < 0.3
     glow = mix((255, 222, 140), stage.light.haze, distance * 0.5) if dark else mix(tone, (226, 240, 250), 0.45)
     terrain.windows(
-        image, blocks, rows, stage.unit * cell * 0.16, glow, share if dark else 0.7, stage.number("panes", distance)
+        image.colours,
+        blocks,
+        rows,
+        stage.unit * cell * 0.16,
+        glow,
+        share if dark else 0.7,
+        stage.number("panes", distance),
     )
     stage.layers.append(Strip(image, (stage.horizon if base is None else base) - rows, depth))
 
@@ -67,7 +74,8 @@ def _pavement(stage: Stage) -> None:
     for number in range(1, 7):
         y = rows * (number / 6.5) ** 1.8
         raster.fill(image, [np.array(((0.0, y), (stage.wide, y), (stage.wide, y + 1.6), (0.0, y + 1.6)))], (*line, 255))
-    stage.layers.append(Strip(Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA"), stage.horizon, 0.5))
+    drawn = Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA")
+    stage.layers.append(Strip(Band.of(drawn), stage.horizon, 0.5))
 
 
 def street(stage: Stage) -> None:
@@ -108,7 +116,8 @@ def street(stage: Stage) -> None:
             ],
             (*stage.tone((244, 236, 210), 0.0), 255),
         )
-    stage.layers.append(Strip(Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA"), stage.horizon, 0.5))
+    drawn = Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA")
+    stage.layers.append(Strip(Band.of(drawn), stage.horizon, 0.5))
 
 
 def village(stage: Stage) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from opperlite.engine.pictures import terrain
+from opperlite.engine.pictures import contours, gradients, terrain
 from opperlite.engine.pictures.countryside import SNOW, far_range, grass, mountains, tree_line
 from opperlite.engine.pictures.layers import Plate, Strip, Veil, Water, margin
 from opperlite.engine.pictures.light import lit, mix, saturated, scale
@@ -17,7 +17,7 @@ from opperlite.engine.pictures.symbols import Colour, luma
 def water_layer(stage: Stage, bottom: int, *, mirror: float = 0.55) -> None:
     rows = bottom - stage.horizon
     deep = water_colour(stage)
-    gradient = terrain.column(
+    gradient = gradients.column(
         stage.width, rows, [(0.0, mix(deep, stage.light.low, 0.55)), (0.35, deep), (1.0, scale(deep, 0.72))]
     )
     strength = round(255 * (1.0 - mirror))
@@ -61,7 +61,7 @@ def beach(stage: Stage) -> None:
     sand = stage.land((240, 212, 156)) if not stage.snowy else SNOW
     rows = stage.height - stage.shore
     lift = max(4, round(stage.unit * 0.05))
-    heights = terrain.hills(stage.number("shore"), stage.wide, lift * 0.2, lift, stage.unit * 0.8)
+    heights = contours.hills(stage.number("shore"), stage.wide, lift * 0.2, lift, stage.unit * 0.8)
     for extra, colour, beat in ((lift * 0.7, (255, 255, 255), 0.0), (lift * 0.35, scale(sand, 0.8), 0.25)):
         tone = stage.tone(colour, 0.1)
         edge = terrain.band(heights + extra, lift * 2, tone, tone, foot=rows)
@@ -92,7 +92,7 @@ def swell(stage: Stage, first: int, last: int) -> None:
     for number in range(first, last):
         near = (number + 1) / 6
         tall = max(3, round(stage.unit * 0.022 * near * rough + 2))
-        heights = terrain.ripple(stage.wide, tall, stage.unit * (0.1 + 0.24 * near), number * 0.37)
+        heights = contours.ripple(stage.wide, tall, stage.unit * (0.1 + 0.24 * near), number * 0.37)
         colour = mix(deep, stage.light.low, 0.4 * (1 - near))
         top = stage.horizon + round(rows * near * near * 0.92)
         foot = round(rows * (2 * number + 3) / 36 + tall * 3) if number < 5 else stage.height
@@ -109,7 +109,7 @@ def swell(stage: Stage, first: int, last: int) -> None:
             seed=number,
         )
         if stage.light.sun_seen:
-            _sparkle(stage, body, number, tall * 2)
+            _sparkle(stage, body.colours, number, tall * 2)
         stage.layers.append(Strip(body, top - tall * 2, 0.3 + near * 0.4, sway=tall * 0.5, beat=number * 0.23))
 
 
@@ -125,7 +125,7 @@ def _sparkle(stage: Stage, body: Image.Image, number: int, skip: int) -> None:
         y = skip + stream.below(max(1, body.height - skip))
         thick = max(1, round(stage.unit * 0.003 * near + 0.5))
         mask = Image.new("L", (length, thick), 60 + stream.below(130))
-        body.paste((*colour, 255), (x - length // 2, y), mask)
+        body.paste(colour, (x - length // 2, y), mask)
 
 
 def lake(stage: Stage) -> None:
@@ -136,7 +136,7 @@ def lake(stage: Stage) -> None:
     water_layer(stage, stage.shore + 4, mirror=0.68)
     rows = stage.height - stage.shore
     lift = max(4, round(stage.unit * 0.07))
-    heights = terrain.hills(stage.number("bank"), stage.wide, 0.0, lift, stage.unit * 0.7)
+    heights = contours.hills(stage.number("bank"), stage.wide, 0.0, lift, stage.unit * 0.7)
     colour = grass(stage)
     image = terrain.band(
         heights,
@@ -147,7 +147,6 @@ def lake(stage: Stage) -> None:
         texture=24,
         seed=stage.number("bank"),
     )
-    terrain.blades(image, stage.tone(scale(colour, 0.8), 0), stage.number("reed"), max(3.0, stage.unit * 0.04), 0)
     stage.layers.append(Strip(image, stage.shore - lift // 2, 0.5))
 
 
@@ -155,7 +154,7 @@ def underwater(stage: Stage) -> None:
     light = stage.light
     tint = stage.reading.tints.get("water_tint", stage.reading.colours[0] if stage.reading.colours else (22, 116, 168))
     top = lit(mix(tint, (170, 240, 240), 0.55), light.ambient)
-    plate = terrain.column(
+    plate = gradients.column(
         stage.width,
         stage.height,
         [(0.0, top), (0.45, lit(tint, light.ambient)), (1.0, lit(scale(tint, 0.36), light.ambient))],
@@ -164,10 +163,10 @@ def underwater(stage: Stage) -> None:
     stage.layers.append(Veil(_rays(stage), 0, stage.width * 0.012))
     for number, distance in enumerate((0.6, 0.3)):
         rows = max(6, round(stage.unit * (0.24 - 0.06 * number)))
-        heights = terrain.crowns(
+        heights = contours.crowns(
             stage.number("reef", number),
             stage.wide,
-            terrain.hills(stage.number("r", number), stage.wide, 0, rows * 0.5, stage.unit * 0.5),
+            contours.hills(stage.number("r", number), stage.wide, 0, rows * 0.5, stage.unit * 0.5),
             rows * 0.6,
         )
         tone = mix(lit((60, 84, 120), light.ambient), lit(tint, light.ambient), distance)
@@ -181,7 +180,7 @@ def underwater(stage: Stage) -> None:
     sand = mix(lit((226, 204, 152), light.ambient), lit(tint, light.ambient), 0.35)
     rows = stage.height - stage.horizon
     lift = max(4, round(stage.unit * 0.06))
-    heights = terrain.hills(stage.number("bed"), stage.wide, 0.0, lift, stage.unit * 0.5)
+    heights = contours.hills(stage.number("bed"), stage.wide, 0.0, lift, stage.unit * 0.5)
     stage.layers.append(
         Strip(
             terrain.band(

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from opperlite.engine.pictures import raster, terrain
+from opperlite.engine.pictures import gradients, raster
 from opperlite.engine.pictures.layers import Falling, Flash, Veil
 from opperlite.engine.pictures.light import mix
 from opperlite.engine.pictures.noise import smooth
@@ -150,7 +150,7 @@ def _bolt(stage: Stage) -> None:
         branch.append((branch[-1][0] + stage.unit * stream.uniform(0.0, 0.08), branch[-1][1] + stage.unit * 0.05))
     raster.fill(image, stroked(np.array(branch), max(1.0, stage.unit * 0.003)), (236, 240, 255, 255), 220)
     bolt = Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA")
-    glow = terrain.radial(round(stage.unit * 1.2), (206, 214, 255), 90)
+    glow = gradients.radial(round(stage.unit * 1.2), (206, 214, 255), 90)
     sheet = Image.new("RGBA", bolt.size)
     sheet.paste(glow, (round(points[0][0]) - glow.width // 2, -glow.height // 2))
     stage.layers.append(Flash(Image.alpha_composite(sheet, bolt), 4.7))
