@@ -10,6 +10,7 @@ from opperlite.engine.pictures import raster
 from opperlite.engine.pictures.bands import Band, edge
 from opperlite.engine.pictures.contours import Heights
 from opperlite.engine.pictures.gradients import lines, steps
+from opperlite.engine.pictures.gradients import radial as radial
 from opperlite.engine.pictures.light import mix, scale
 from opperlite.engine.pictures.noise import Stream, smooth, white
 from opperlite.engine.pictures.scaling import scaled
