@@ -231,15 +231,23 @@ async def received(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
 def decode(body: bytes, kind: type[S]) -> S:
     """JSON bytes as a wire struct; raises InvalidJSON or ValidationFailed."""
     try:
-        value = msgspec.json.decode(body, type=kind)
+        value = _parsed(body, kind)
     except msgspec.ValidationError as error:
+        _parsed(body, msgspec.Raw)  # a wrong member is told before what follows it is read
         raise validation(error, kind) from None
+    check_bounds(getattr(value, "parameters", None), "parameters")
+    return value
+
+
+def _parsed(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError:
+        raise
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidJSON(f"The request body is not valid JSON: {error}", field="body") from None
     except RecursionError:
         raise InvalidJSON("The request body is nested too deeply", field="body") from None
-    check_bounds(getattr(value, "parameters", None), "parameters")
-    return value
 
 
 def check_bounds(value: object, place: str, depth: int = 0) -> None:
