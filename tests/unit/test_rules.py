@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opperlite.domain.errors import ValidationFailed
+from opperlite.domain.models import Catalog, plan_image
 from opperlite.domain.models.checking import check, check_rules
+from opperlite.domain.models.geometry import parse_ratio
 from opperlite.domain.models.rules import (
     Field,
     Rule,
@@ -23,7 +26,9 @@ from opperlite.domain.models.rules import (
     read,
     size_problem,
 )
+from opperlite.domain.types import ImageRequest
 
+CATALOG = Catalog.load(())
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -128,10 +133,39 @@ def test_sizes_are_read_back(width: int, height: int, separator: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "1x", "x1", "1X1", "01x1", "1 x 1", "-1x1", "1.5x2", "1x1x1", "1x1\n", "９x９", "9" * 30 + "x1", 7, None],
+    [
+        "",
+        "x",
+        "1x",
+        "1X1",
+        "01x1",
+        "1 x 1",
+        "-1x1",
+        "1.5x2",
+        "1x1x1",
+        "1x1\n",
+        "９x９",
+        "1٠x10",
+        "9" * 30 + "x1",
+        7,
+        None,
+    ],
 )
 def test_what_is_no_size(text: Any) -> None:
     assert parse_size(text) is None
+
+
+@pytest.mark.parametrize("text", ["", ":", "16", "16/9", "0:1", "1:0", "-1:1", "1٦:9", "16:9\n", "nan:1", 7, None])
+def test_what_is_no_ratio(text: Any) -> None:
+    assert parse_ratio(text) is None
+
+
+@pytest.mark.parametrize("model", ["local/image", "openai/gpt-image-2"])
+def test_digits_of_other_scripts_make_no_ratio(model: str) -> None:
+    request = ImageRequest(model=model, prompt="x", aspect_ratio="1٦:9")
+    with pytest.raises(ValidationFailed) as caught:
+        plan_image(CATALOG.find(model), request)
+    assert caught.value.details["field"] == "aspect_ratio"
 
 
 def test_the_words_for_a_size_name_every_limit() -> None:

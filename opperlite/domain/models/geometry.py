@@ -12,7 +12,7 @@ from opperlite.domain.models.specs import ModelSpec, Output
 
 Sides = tuple[int, int]
 NEAR = 0.05  # a ratio further than this from the nearest declared one has no bridge (contract, decision 21)
-_RATIO = re.compile(r"(\d{1,5}(?:\.\d{1,3})?):(\d{1,5}(?:\.\d{1,3})?)")
+_RATIO = re.compile(r"(\d{1,5}(?:\.\d{1,3})?):(\d{1,5}(?:\.\d{1,3})?)", re.ASCII)
 
 
 def parse_ratio(text: Any) -> float | None:
@@ -92,7 +92,7 @@ def _ratio_sides(spec: ModelSpec, body: Mapping[str, Any], inputs: int, source: 
 def seconds(value: Any) -> float | None:
     """A length in seconds as providers write it: 6, 6.5, "4" or "8s"."""
     if isinstance(value, str):
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)s?", value)
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)s?", value, re.ASCII)
         return float(match[1]) if match else None
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 

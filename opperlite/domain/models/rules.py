@@ -149,7 +149,7 @@ def parse_size(text: Any, separator: str = "x") -> tuple[int, int] | None:
     """Sides in pixels of a text such as "1280x720", or None where it is not one."""
     if not isinstance(text, str) or len(text) > 24:
         return None
-    match = re.fullmatch(rf"([1-9]\d*){re.escape(separator)}([1-9]\d*)", text)
+    match = re.fullmatch(rf"([1-9][0-9]*){re.escape(separator)}([1-9][0-9]*)", text)
     return (int(match[1]), int(match[2])) if match else None
 
 
