@@ -62,13 +62,13 @@ def decode_data(value: str, field: str, limit: int) -> bytes:
     if match is None:
         raise ValidationFailed("Not a data-URI: expected data:<type>;base64,<data>", field=field)
     start = match.end()
-    if match.group(3) and (len(value) - start) * 3 // 4 > limit + 3:  # before the bytes are made
+    escaped = value.find("%", start) >= 0  # a URI may write any of its characters so (RFC 2397, 3986)
+    if match.group(3) and not escaped and (len(value) - start) * 3 // 4 > limit + 3:  # before the bytes are made
         raise _too_large(field, limit)
     try:
+        data = unquote_to_bytes(value[start:]) if escaped or not match.group(3) else value[start:].encode("ascii")
         if match.group(3):
-            data = binascii.a2b_base64(value[start:].encode("ascii"), strict_mode=True)
-        else:
-            data = unquote_to_bytes(value[start:])
+            data = binascii.a2b_base64(data, strict_mode=True)
     except (binascii.Error, UnicodeEncodeError) as error:
         raise ValidationFailed(f"The data-URI's base64 cannot be decoded: {error}", field=field) from None
     if len(data) > limit:

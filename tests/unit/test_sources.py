@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from pathlib import Path
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote, quote_from_bytes
 
 import pytest
 from hypothesis import given
@@ -71,7 +71,13 @@ def test_any_text_is_a_source_or_a_clear_refusal(value: str) -> None:
 
 @given(st.binary(min_size=1), st.sampled_from(["image/png", "", "a/b;x=y"]))
 def test_data_comes_back(data: bytes, kind: str) -> None:
-    for value in (f"data:{kind};base64,{b64encode(data).decode()}", f"data:{kind},{quote_from_bytes(data)}"):
+    encoded = b64encode(data).decode()
+    escaped = quote(encoded, safe="")
+    for value in (
+        f"data:{kind};base64,{encoded}",
+        f"data:{kind};base64,{escaped}",
+        f"data:{kind},{quote_from_bytes(data)}",
+    ):
         assert decode_data(value, "image", len(data)) == data
         with pytest.raises(PayloadTooLarge):
             decode_data(value, "image", len(data) - 1)
