@@ -47,14 +47,14 @@ def verify(secret: bytes, file_id: str, query: str, now: float) -> Disposition:
 
 
 def own_file(secret: bytes, url: str, now: float) -> str | None:
-    """The file id of a URL that this server signed and that is still good, whatever host it names."""
+    """The file id of a URL that this server signed and that is still good, whatever host and folder it names."""
     try:
         parts = urlsplit(url)
     except ValueError:  # no URL at all; fetching it says so
         return None
-    if not parts.path.startswith(PATH):
+    _, found, file_id = parts.path.rpartition(PATH)
+    if not found:
         return None
-    file_id = parts.path.removeprefix(PATH)
     try:
         verify(secret, file_id, parts.query, now)
     except LinkInvalid:

@@ -38,6 +38,11 @@ def test_a_minted_link_is_good_until_its_second(file_id: str, expires: int, disp
     assert own_file(SECRET, url, expires) is None
 
 
+@given(IDS, TIMES, st.sampled_from(["https://a.example", "https://a.example:8443/media", "http://[::1]/a/b"]))
+def test_a_link_is_known_under_every_base(file_id: str, expires: int, base: str) -> None:
+    assert own_file(SECRET, mint(SECRET, base, file_id, expires), expires - 1) == file_id
+
+
 @given(IDS, TIMES, DISPOSITIONS, st.data())
 def test_any_tampering_is_refused(file_id: str, expires: int, disposition: str, data: st.DataObject) -> None:
     query = dict(parse_qsl(urlsplit(mint(SECRET, "", file_id, expires, disposition)).query))  # type: ignore[arg-type]
