@@ -79,7 +79,7 @@ class PlanarCanvas:
         self._use(np.full((height * 3 // 2, width), 128, np.uint8))
 
     def _use(self, planes: Planes) -> None:
-        self._planes = planes
+        self.planes = planes
         self.parts = split(planes)
         self.luma, *chroma = (view(part) for part in self.parts)
         self.chroma = (chroma[0], chroma[1])
@@ -104,7 +104,7 @@ class PlanarCanvas:
 
     def frame(self) -> VideoFrame:
         """What is on the canvas now, for the encoder."""
-        return encodable(self._planes.copy())
+        return encodable(self.planes.copy())
 
 
 def encodable(planes: Planes) -> VideoFrame:

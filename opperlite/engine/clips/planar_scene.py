@@ -1,16 +1,16 @@
 """A scene's layers painted straight into the encoder's planes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from opperlite.engine.clips.motion import Planes
-from opperlite.engine.clips.planar import PlanarCanvas, PlanarImage, Sheet, colour_of
+from opperlite.engine.clips.planar import PlanarCanvas, PlanarImage, Sheet, colour_of, encodable
 from opperlite.engine.pictures import layers
 from opperlite.engine.pictures.layers import pan
 
@@ -49,14 +49,22 @@ class PlanarScene:
 
     def frame(self, time: float) -> VideoFrame:
         """The frame `time` seconds in."""
+        return encodable(self.planes(time).copy())
+
+    def planes(self, time: float) -> Planes:
+        """The planes of a frame, until the next is painted into the same memory."""
         for layer in self._layers:
             layer.paint(self._canvas, time)
-        return self._canvas.frame()
+        return self._canvas.planes
 
 
 def paints(shown: Sequence[layers.Layer]) -> bool:
     """Whether this module knows every layer, and the first covers the whole canvas."""
-    return bool(shown) and isinstance(shown[0], layers.Plate) and all(type(layer) in _MAKERS for layer in shown)
+    return bool(shown) and isinstance(shown[0], layers.Plate) and all(_maker(layer) for layer in shown)
+
+
+def _maker(layer: layers.Layer) -> "_Maker | None":
+    return next((_MAKERS[kind] for kind in type(layer).__mro__ if kind in _MAKERS), None)
 
 
 def memory(shown: Sequence[layers.Layer]) -> float:
@@ -71,11 +79,10 @@ def memory(shown: Sequence[layers.Layer]) -> float:
 
 
 def _planar(layer: layers.Layer, size: tuple[int, int], floor: int) -> PlanarLayer:
-    maker = _MAKERS.get(type(layer))
+    maker = _maker(layer)
     if maker is None:
         raise ValueError(f"no planes for a layer of type {type(layer).__name__}")
-    made: PlanarLayer = maker(layer, size, floor)
-    return made
+    return maker(layer, size, floor)
 
 
 class _Plate:
@@ -237,7 +244,8 @@ class _Flash:
             self._image.paste(canvas, 0, 0)
 
 
-_MAKERS: Final = {
+_Maker = Callable[[Any, tuple[int, int], int], PlanarLayer]
+_MAKERS: Final[dict[type, _Maker]] = {
     layers.Plate: _Plate,
     layers.Strip: _Strip,
     layers.Sprite: _Sprite,

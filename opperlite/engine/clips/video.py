@@ -17,6 +17,7 @@ from PIL import Image
 from opperlite.engine.clips import clips, first_frame, masks
 from opperlite.engine.clips.pipeline import Progress, ahead, bound_heap
 from opperlite.engine.clips.references import References
+from opperlite.engine.clips.scene_clip import SceneClip
 from opperlite.engine.clips.soundtrack import Soundtrack
 from opperlite.engine.clips.video_reader import MAX_PIXELS, MAX_SECONDS, VideoReader, sound
 from opperlite.engine.clips.video_streams import LARGE_FRAME, SoundOnly, VideoInfo
@@ -73,7 +74,7 @@ def generate(
     composed = scene.compose(prompt, seed=seed, style=style)
     quantizer = None
     if image is None:
-        clip: clips.Clip = clips.SceneClip(composed, width, height, rate)
+        clip: clips.Clip = SceneClip(composed, width, height, rate, float(frames / rate))
     else:
         first = clips.still(image, width, height)
         last = clips.still(last_image, width, height) if last_image else None
