@@ -3,11 +3,14 @@
 import contextlib
 import signal
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 _Result = TypeVar("_Result")
 
@@ -46,7 +49,7 @@ class Bar:
             self._bar.__exit__(None, None, None)
 
 
-def run(work: Coroutine[Any, Any, _Result]) -> _Result:
+def run(work: Coroutine[Any, Any, _Result], loop_factory: "Callable[[], AbstractEventLoop] | None" = None) -> _Result:
     """Do asynchronous work to its end. SIGTERM ends it as Ctrl-C does: nothing half made stays behind."""
     import asyncio
 
@@ -58,7 +61,8 @@ def run(work: Coroutine[Any, Any, _Result]) -> _Result:
         return await work
 
     try:
-        return asyncio.run(stoppable())
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(stoppable())
     except asyncio.CancelledError:
         raise click.Abort from None
 

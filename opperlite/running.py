@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 _NAME = "server.json"
 _PATIENCE = 0.5  # seconds for a connection within this machine
@@ -25,9 +26,24 @@ def told(folder: Path, url: str, host: str, port: int) -> Iterator[None]:
 
 def found(folder: Path) -> str | None:
     """The URL of the server that runs on the folder now; what a killed one left does not count."""
+    record = _record(folder)
+    return None if record is None else str(record["url"])
+
+
+def found_here(folder: Path) -> str | None:
+    """The URL by which this machine reaches the server that runs on the folder now, whatever its public one is."""
+    record = _record(folder)
+    if record is None:
+        return None
+    host = str(record["host"])
+    return f"http://{f'[{host}]' if ':' in host else host}:{record['port']}"
+
+
+def _record(folder: Path) -> dict[str, Any] | None:
+    """What the server told, if it still listens."""
     try:
-        record = json.loads((folder / _NAME).read_text("utf-8"))
+        record: dict[str, Any] = json.loads((folder / _NAME).read_text("utf-8"))
         with socket.create_connection((record["host"], record["port"]), _PATIENCE):
-            return str(record["url"])
+            return {name: record[name] for name in ("url", "host", "port")}
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -43,11 +43,12 @@ def run(settings: Settings, sockets: list[socket.socket], stop: Stop) -> None:
 
     Raises StorageFailed, CatalogError, ConfigError.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(settings, sockets, stop))
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The maker of the event loop that servers run on; None is asyncio's own."""
     try:
         import uvloop
     except ImportError:
@@ -63,6 +64,15 @@ async def _serve(settings: Settings, sockets: list[socket.socket], stop: Stop) -
 
 async def _answer(services: Services, settings: Settings, sockets: list[socket.socket], stop: Stop) -> None:
     first_key = await services.projects.ensure_first_key() if settings.auth == "keys" else None
+    port: int = sockets[0].getsockname()[1]
+    stop.server = server_of(services, settings, lambda: _show(banner(settings, port, first_key)))
+    stop.server.should_exit = stop.asked
+    with told(settings.data, url_of(settings, port), reachable(settings.host), port):
+        await stop.server.serve(sockets)
+
+
+def server_of(services: Services, settings: Settings, ready: Callable[[], None]) -> Server:
+    """The server of opened services, not yet serving; `ready` is called when it answers."""
     config = uvicorn.Config(
         create_app(services, settings),
         http=limited(settings.max_connections),
@@ -77,11 +87,7 @@ async def _answer(services: Services, settings: Settings, sockets: list[socket.s
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_grace),
     )
-    port: int = sockets[0].getsockname()[1]
-    stop.server = Server(config, lambda: _show(banner(settings, port, first_key)))
-    stop.server.should_exit = stop.asked
-    with told(settings.data, url_of(settings, port), reachable(settings.host), port):
-        await stop.server.serve(sockets)
+    return Server(config, ready)
 
 
 def _show(text: str) -> None:

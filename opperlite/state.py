@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opperlite.options import as_json
+from opperlite.options import as_json, load_settings, settings_options
 from opperlite.output import print_table
 
 if TYPE_CHECKING:
+    from opperlite.config import Settings
+    from opperlite.selftest.running import Result
     from opperlite.versions import Versions
 
 
@@ -63,4 +65,72 @@ def _licence(found: "Versions") -> str:
     return f"{source} This program carries {parts}:\nas a whole it is under the GPL, version 3."
 
 
-COMMANDS = (version,)
+# -------------------------------------------------------------------------------------------------- health
+
+
+@click.command()
+@click.argument("url", required=False, metavar="[URL]")
+@click.option("--timeout", default=5.0, show_default=True, type=click.FloatRange(0.1, 600), help="Seconds to wait.")
+@as_json
+@settings_options("data", "host", "port")
+def health(url: str | None, timeout: float, as_json: bool, **flags: Any) -> None:
+    """Ask a server whether it can work.
+
+    URL is the server's; without one it is the server that runs on the data folder, else the address of the settings.
+
+    Ends with 0 when the server can work, and with 1 when it cannot or does not answer.
+    """
+    from opperlite.probe import fault_of
+
+    url = (url or _own_url(load_settings(flags))).rstrip("/")
+    fault = fault_of(url, timeout)
+    if as_json:
+        click.echo(json.dumps({"url": url, "ready": fault is None, "reason": fault}))
+    else:
+        click.echo(f"{url} can work." if fault is None else f"{url} {fault}.", err=fault is not None)
+    if fault is not None:
+        raise click.exceptions.Exit(1)
+
+
+def _own_url(settings: "Settings") -> str:
+    from opperlite.listening import reachable
+    from opperlite.running import found_here
+
+    host = reachable(settings.host)
+    return found_here(settings.data) or f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+# ------------------------------------------------------------------------------------------------ selftest
+
+
+@click.command()
+@click.option("-v", "--verbose", is_flag=True, help="Show every request, and where a failure came from.")
+@as_json
+def selftest(verbose: bool, as_json: bool) -> None:
+    """Tell what works on this machine.
+
+    Starts a server with its worker processes in a temporary folder, on a free port that only this machine reaches,
+    asks for everything that it can make and for every route, and takes all of it away again. Nothing of yours is
+    read or changed, and no network is needed. It takes some seconds.
+
+    Ends with 0 when everything works, and with 1 when something does not.
+    """
+    from opperlite.selftest import report
+    from opperlite.selftest.command import perform
+
+    results, seconds, log = perform(_silent if as_json else lambda result: report.show(result, verbose))
+    if as_json:
+        click.echo(json.dumps(report.as_json(results, seconds, log)))
+    else:
+        if verbose and log:
+            click.echo("\nThe server's log:\n" + "\n".join(log))
+        click.echo(f"\n{report.summary(results, seconds)}")
+    if not all(result.works for result in results):
+        raise click.exceptions.Exit(1)
+
+
+def _silent(result: "Result") -> None:
+    """JSON tells everything at the end."""
+
+
+COMMANDS = (version, health, selftest)

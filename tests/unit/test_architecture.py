@@ -25,7 +25,9 @@ COMMAND = {
     "logs",
     "demo",
     "environment",
+    "probe",
     "running",
+    "selftest",
     "state",
     "versions",
 }
