@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,14 +10,14 @@ CHUNK = 1 << 20
 
 
 def write_tar(folder: Path, target: BinaryIO, root: str, date: int) -> int:
-    """Write a folder as a POSIX ustar archive under the name `root`; the bytes of its files.
+    """Write what is in a folder as a POSIX ustar archive, all names behind `root`; the bytes of its files.
 
     Modes are 0755 for folders and programs, 0644 for other files.
     """
     size = 0
     with tarfile.open(fileobj=target, mode="w|", format=tarfile.USTAR_FORMAT) as archive:
-        for path in _sorted(folder):
-            member = archive.gettarinfo(str(path), _name(root, path.relative_to(folder)))
+        for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).parts):
+            member = archive.gettarinfo(str(path), f"{root}{path.relative_to(folder).as_posix()}")
             _level(member, date)
             if member.isreg():
                 size += member.size
@@ -27,15 +26,6 @@ def write_tar(folder: Path, target: BinaryIO, root: str, date: int) -> int:
             else:
                 archive.addfile(member)
     return size
-
-
-def _sorted(folder: Path) -> Iterator[Path]:
-    yield folder
-    yield from sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).parts)
-
-
-def _name(root: str, path: Path) -> str:
-    return "/".join(part for part in (root, path.as_posix()) if part and part != ".") or "."
 
 
 def _level(member: tarfile.TarInfo, date: int) -> None:

@@ -64,6 +64,7 @@ EXCLUDED_MODULES = (
     "tkinter",
     "turtle",
     "curses",
+    "readline",
     "idlelib",
     "PIL.ImageTk",
     "PIL.ImageQt",
@@ -178,7 +179,7 @@ def wanted_library(target: str) -> bool:
 def wanted_file(target: str) -> bool:
     """Whether a data file goes in, by its path in the program."""
     path = PurePosixPath(target)
-    return str(path) not in _UNUSED_FILES and not path.match("*.dist-info/*")
+    return str(path) not in _UNUSED_FILES and (path.name == "METADATA" or not path.match("*.dist-info/*"))
 
 
 def strippable(target: PurePosixPath) -> bool:

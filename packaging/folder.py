@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import contents
 import environment
+import inventory
 
 _SYSTEMS = {"linux": "linux", "darwin": "macos", "win32": "windows"}
 _PROCESSORS = {"amd64": "x86_64", "aarch64": "arm64"}
@@ -27,11 +28,6 @@ def processor() -> str:
     return _PROCESSORS.get(machine, machine)
 
 
-def program_of(folder: Path) -> Path:
-    """The program inside a folder build."""
-    return folder / ("opperlite.exe" if sys.platform == "win32" else "opperlite")
-
-
 def freeze(work: Path) -> Path:
     """Make the folder build below `work`, from nothing; its folder."""
     shutil.rmtree(work, ignore_errors=True)
@@ -46,6 +42,8 @@ def freeze(work: Path) -> Path:
     )
     folder = work / "made" / "opperlite"
     strip(folder / contents.LIBRARY_FOLDER)
+    inventory.keep_metadata(folder)
+    write_build_facts(folder)
     return folder
 
 
@@ -66,30 +64,17 @@ def strip(libraries: Path) -> None:
         print("There is no strip: the libraries keep their symbols")
         return
     flags = ["-x"] if sys.platform == "darwin" else ["--strip-unneeded"]
-    for path in shared_libraries(libraries):
+    for path in inventory.shared_libraries(libraries):
         if contents.strippable(PurePosixPath(path.relative_to(libraries))):
             subprocess.run([tool, *flags, str(path)], check=True, stderr=subprocess.DEVNULL)
 
 
-def shared_libraries(folder: Path) -> list[Path]:
-    """The shared libraries in a folder build, each once."""
-    endings = (".dylib", ".dll", ".pyd") if sys.platform == "win32" else (".so", ".dylib")
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not path.is_symlink() and (path.suffix in endings or ".so." in path.name)
-    )
-
-
 def write_build_facts(folder: Path) -> None:
-    """Tell the program what it was built from; `opperlite version` shows it."""
+    """Tell the program what it was built from: what `opperlite/versions.py` reads."""
     facts = {
         "commit": environment.commit(),
         "modified": environment.modified(),
         "date": datetime.fromtimestamp(environment.epoch(), UTC).isoformat().replace("+00:00", "Z"),
-        "system": system(),
-        "processor": processor(),
-        "licence": "GPL-3.0-or-later",
     }
     path = folder / contents.LIBRARY_FOLDER / "opperlite" / "build.json"
     path.write_text(json.dumps(facts, indent=2) + "\n", "utf-8", newline="\n")
