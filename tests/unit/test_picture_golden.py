@@ -26,13 +26,13 @@ PROMPTS = (
 GOLDEN = {
     "two hot air balloons over a green valley at sunrise": "93df16a56b864b2d",
     "a lighthouse in a storm at sea": "4c9393dd10c0410d",
-    "neon city at night in the rain": "c1eac55f143c9379",
+    "neon city at night in the rain": "be60f877dcafe43f",
     "a cup of coffee and two apples": "90a51d658337fbd6",
     "three fish in a coral reef": "beb32f17108b25da",
     "abstract shapes in red and blue": "a30bb0fa1d5ad7eb",
-    "ein Fuchs im verschneiten Wald, Aquarell": "b431d7e4c03060e2",
-    "un château dans les montagnes, pixel art": "c403587c392ffa4c",
-    "edit": "ff3cfc3c2e9c5735",
+    "ein Fuchs im verschneiten Wald, Aquarell": "8aae8a65ece01f9f",
+    "un château dans les montagnes, pixel art": "b1518a78f5b15ee0",
+    "edit": "b17610590d5c7746",
     "frame": "2df6c5f88c1e2f6d",
     "transparent": "d310fcbf646c28a8",
 }

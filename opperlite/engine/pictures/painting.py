@@ -1,7 +1,7 @@
 """Styles of hand and brush: watercolour, oil, ink, pencil, wax, dabs, woodcut, cut paper."""
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from opperlite.engine.pictures.noise import white
 from opperlite.engine.pictures.scaling import scaled
@@ -13,39 +13,41 @@ from opperlite.engine.pictures.textures import (
     edges_of,
     grain,
     lightness,
+    median,
     noise_over,
     saturated,
+    shaded,
     textured,
+    toned,
     unit_of,
 )
 
 
 def _flattened(image: Image.Image) -> Image.Image:
     """Small detail gone, contours kept."""
-    return image.filter(ImageFilter.MedianFilter(3)).filter(ImageFilter.MedianFilter(3))
+    return median(median(image))
 
 
 def watercolour(image: Image.Image, seed: int) -> Image.Image:
     """Washes with dark rims on rough paper, the border left open."""
     unit = unit_of(image)
-    flat = at_part(image, 3, _flattened)
-    flat = saturated(displaced(flat, seed, 5.0 * unit), 1.2)
+    flat = at_part(image, 3, lambda small: saturated(_flattened(small), 1.2))
+    flat = displaced(flat, seed, 5.0 * unit)
     wash = Image.blend(flat, Image.new("RGB", image.size, PAPER), 0.12)
     rims = edges_of(flat, unit, 3).filter(ImageFilter.BoxBlur(unit)).point([value // 4 for value in range(256)])
     wash.paste((58, 54, 72), (0, 0), rims)
-    wash = textured(wash, noise_over(image, seed, 90 * unit, 90 * unit, 4), 70)
-    wash = textured(wash, noise_over(image, seed + 1, 4 * unit, 4 * unit, 2), 34)
-    return bordered(wash, seed, 0.055)
+    pools = toned(noise_over(image, seed, 90 * unit, 90 * unit, 4), 70)
+    tooth = toned(noise_over(image, seed + 1, 4 * unit, 4 * unit, 2), 34)
+    return bordered(shaded(wash, ImageChops.add(pools, tooth, 1, -128)), seed, 0.055)
 
 
 def oil(image: Image.Image, seed: int) -> Image.Image:
     """Thick strokes: the picture's colours dabbed along a flow, with relief."""
     unit = unit_of(image)
-    flat = at_part(image, 3, _flattened)
+    flat = at_part(image, 3, lambda small: saturated(_flattened(small), 1.18))
     height, width = flat.height, flat.width
-    source = np.asarray(flat)
-    flow = np.asarray(noise_over(image, seed, 140 * unit, 140 * unit, 2), np.int32) - 128
-    y, x = np.arange(height)[:, None], np.arange(width)[None, :]
+    flow = np.asarray(noise_over(image, seed, 140 * unit, 140 * unit, 2)).astype(np.int32) - 128
+    y, x = np.arange(height, dtype=np.int32)[:, None], np.arange(width, dtype=np.int32)[None, :]
     # Along the flow strokes are long, across it they are thin; each stroke takes the colour of its own middle.
     along, across = max(6, round(15 * unit)), max(3, round(5 * unit))
     u = x + (flow * round(24 * unit) >> 7)
@@ -53,14 +55,15 @@ def oil(image: Image.Image, seed: int) -> Image.Image:
     row = v // across
     u = u + (row * 7919 % along)
     column = u // along
+    deep = v - row * across
     centre_x = np.clip(x - (u - column * along) + along // 2, 0, width - 1)
-    centre_y = np.clip(y - (v - row * across) + across // 2, 0, height - 1)
-    dabs = source[centre_y, centre_x].astype(np.int32)
-    dice = white(seed + 3, 128, 128)[row % 128, column % 128].astype(np.int32) - 128
-    relief = (v - row * across) * 26 // across - 13
-    out = np.clip(dabs + (dice * 12 // 128 - relief)[:, :, None], 0, 255).astype(np.uint8)
-    painted = Image.blend(Image.fromarray(out), flat, 0.3)
-    return saturated(painted, 1.18)
+    centre_y = np.clip(y - deep + across // 2, 0, height - 1)
+    dabs = np.frombuffer(flat.convert("RGBA").tobytes(), np.uint32).take(centre_y * width + centre_x)
+    painted = Image.frombytes("RGBA", flat.size, dabs.tobytes()).convert("RGB")
+    dice = white(seed + 3, 128, 128).ravel().take((row & 127) * 128 + (column & 127)).astype(np.int32) - 128
+    shift = Image.fromarray((141 + (dice * 12 >> 7) - deep * 26 // across).astype(np.uint8))
+    painted = ImageChops.add(painted, Image.merge("RGB", (shift, shift, shift)), 1, -128)
+    return Image.blend(painted, flat, 0.3)
 
 
 def line(image: Image.Image, seed: int) -> Image.Image:
@@ -149,8 +152,8 @@ def points(image: Image.Image, seed: int) -> Image.Image:
 def crayon(image: Image.Image, seed: int) -> Image.Image:
     """Wax strokes that leave the paper showing."""
     unit = unit_of(image)
-    flat = displaced(at_part(image, 3, _flattened), seed, 6 * unit)
-    few = saturated(flat, 1.35)
+    flat = displaced(at_part(image, 3, lambda small: saturated(_flattened(small), 1.35)), seed, 6 * unit)
+    few = flat.copy()
     x, y = np.arange(image.width)[None, :], np.arange(image.height)[:, None]
     wobble = np.asarray(noise_over(image, seed, 30 * unit, 30 * unit, 3), np.int32)
     pitch = max(4, round(4 * unit)) * 8

@@ -9,10 +9,12 @@ from opperlite.engine.pictures.textures import (
     edges_of,
     grain,
     lightness,
+    median,
     noise_over,
     saturated,
     textured,
     unit_of,
+    widened,
 )
 
 
@@ -70,16 +72,16 @@ def mono(image: Image.Image, seed: int) -> Image.Image:
 def comic(image: Image.Image, seed: int) -> Image.Image:
     """Flat inks, dots in the half tones, bold contours."""
     unit = unit_of(image)
-    flat = at_part(image, 2, lambda small: small.filter(ImageFilter.MedianFilter(3)))
-    few = saturated(flat, 1.5).point([min(255, round(value / 51) * 51) for value in range(256)] * 3)
+    flat = at_part(image, 2, lambda small: saturated(median(small), 1.5))
+    few = flat.point([min(255, round(value / 51) * 51) for value in range(256)] * 3)
     pitch = max(5, round(8 * unit))
-    x, y = np.arange(image.width)[None, :], np.arange(image.height)[:, None]
+    x, y = np.arange(pitch)[None, :], np.arange(pitch)[:, None]
     u, v = (x + y) % pitch - pitch // 2, (x - y) % pitch - pitch // 2
-    away = (u * u + v * v) * 512 // (pitch * pitch)
-    tone = np.asarray(lightness(flat), np.int32)
-    dots = np.where(away < (205 - tone), 66, 0).clip(0, 255).astype(np.uint8)
+    away = ((u * u + v * v) * 512 // (pitch * pitch)).astype(np.int16)
+    tiles = np.tile(away, (-(-image.height // pitch), -(-image.width // pitch)))[: image.height, : image.width]
+    dots = (tiles + np.asarray(lightness(flat)) < 205).view(np.uint8) * np.uint8(66)
     few.paste((30, 24, 60), (0, 0), Image.fromarray(dots))
-    few.paste((12, 12, 20), (0, 0), edges_of(flat, unit, 9).filter(ImageFilter.MaxFilter(3)))
+    few.paste((12, 12, 20), (0, 0), widened(edges_of(flat, unit, 9)))
     return few
 
 
