@@ -164,3 +164,73 @@ async def test_connections_over_the_limit_are_refused_until_others_end(world: Wo
         quick = await Client.of(port)
         await quick.say(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
         assert (await quick.hear()).startswith(b"HTTP/1.1 200")
+
+
+# ------------------------------------------------------------------------------------------- broken requests
+
+BROKEN = {
+    "garbage": b"no HTTP at all\r\n\r\n",
+    "no host": b"GET /health HTTP/1.1\r\n\r\n",
+    "a long head": b"GET /health HTTP/1.1\r\n" + HEAD + b"X: " + b"a" * 70_000 + b"\r\n\r\n",
+    "a broken body": b"POST /v3/images HTTP/1.1\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+}
+WHOLE = b"GET /v3/files HTTP/1.1\r\n" + HEAD + b"\r\n"
+
+
+def replies(received: bytes) -> list[tuple[int, dict[str, str], bytes]]:
+    """Status, headers and body of each reply, by their lengths."""
+    found = []
+    while received:
+        head, _, received = received.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        length = int(headers["content-length"])
+        found.append((int(first.split(" ")[1]), headers, received[:length]))
+        received = received[length:]
+    return found
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_a_broken_request_is_refused_under_an_id(
+    world: World, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    async with listening(world) as port:
+        client = await Client.of(port)
+        await client.say(BROKEN[name])
+        ((status, headers, body),) = replies(await client.hear())
+    assert (status, headers["connection"]) == (400, "close")
+    assert headers["x-request-id"].startswith("req_")
+    assert json.loads(body)["error"]["code"] == "bad_request"
+    assert not [one for one in caplog.records if one.exc_info]
+
+
+@pytest.mark.parametrize("whole", [1, 2, 3])
+@pytest.mark.parametrize("name", BROKEN)
+async def test_what_came_whole_is_answered_before_the_broken_ends_the_connection(
+    world: World, caplog: pytest.LogCaptureFixture, name: str, whole: int
+) -> None:
+    async with listening(world) as port:
+        client = await Client.of(port)
+        await client.say(WHOLE * whole + BROKEN[name])
+        found = replies(await client.hear())
+    assert [status for status, _, _ in found] == [200] * whole
+    assert found[-1][1]["connection"] == "close"
+    assert not [one for one in caplog.records if one.exc_info]
+
+
+async def test_a_refusal_on_v1_has_its_envelope(world: World) -> None:
+    async with listening(world) as port:
+        client = await Client.of(port)
+        await client.say(b"GET /v1/files HTTP/1.1\r\n\r\n")
+        ((_, _, body),) = replies(await client.hear())
+    assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}
+
+
+async def test_a_pipeline_whose_client_goes_away_is_no_crash(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    async with listening(world) as port:
+        for _ in range(20):
+            client = await Client.of(port)
+            await client.say(WHOLE * 50)
+            client._writer.transport.abort()
+        await asyncio.sleep(0.3)
+    assert not [one for one in caplog.records if one.exc_info]
