@@ -19,9 +19,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from opperlite.domain.types import OrganisationChanges, ProjectChanges
+from opperlite.domain.ports import Made, Progress, Sources
+from opperlite.domain.types import OrganisationChanges, ProjectChanges, VideoPlan
 from tests.api.conftest import World, world_of
-from tests.fakes import NOW, png
+from tests.fakes import NOW, QuickProvider, png
 from tests.truth import faults, orphans
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ RULES = {
     "quota_files": QUOTA_FILES,
     "orphan_grace": -1e10,
     "max_queued_jobs": 3,
+    "shutdown_grace": 0.01,  # a stop does not wait for what is held
 }
 NOTES = st.integers(0, 4)
 IMAGE = {"model": "local/image", "size": "64x64"}
@@ -72,6 +74,20 @@ class ProjectModel:
     quota_files: int = QUOTA_FILES
 
 
+class HeldProvider(QuickProvider):
+    """Videos wait while they are held; images do not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = asyncio.Event()
+
+    async def video(
+        self, plan: VideoPlan, sources: Sources, workspace: Path, progress: Progress, checkpoint: str | None
+    ) -> Made:
+        await self.let_go.wait()
+        return await super().video(plan, sources, workspace, progress, checkpoint)
+
+
 class Api(RuleBasedStateMachine):
     """What the server is asked, and what it should say."""
 
@@ -81,6 +97,7 @@ class Api(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="opperlite-"))
         self.projects = {token: ProjectModel(token) for token in TOKENS}
         self.now = NOW
+        self.provider = HeldProvider()
         self.world: World
         self.stack: AsyncExitStack
 
@@ -88,7 +105,8 @@ class Api(RuleBasedStateMachine):
     def start(self) -> None:
         async def enter() -> None:
             self.stack = AsyncExitStack()
-            self.world = await self.stack.enter_async_context(world_of(self.folder / "data", policy=RULES))
+            folder = self.folder / "data"
+            self.world = await self.stack.enter_async_context(world_of(folder, policy=RULES, provider=self.provider))
             self.world.clock.advance(self.now - NOW)
 
         self.runner.run(enter())
@@ -163,8 +181,8 @@ class Api(RuleBasedStateMachine):
 
     @rule(token=st.sampled_from(TOKENS), store=st.booleans())
     def video(self, token: str, store: bool) -> None:
-        """It waits at the gate, so that a job stays in progress until it is let go or cancelled."""
-        self.world.provider.gate = self.world.provider.gate or asyncio.Event()
+        """It is held, so that a job stays in progress until it is let go or cancelled."""
+        self.provider.let_go.clear()
         project = self.projects[token]
         reply = self.ask(token, "POST", "/v3/videos", json=VIDEO | {"store": store})
         waiting = [job for job in project.jobs.values() if job.state == "processing"]
@@ -177,9 +195,7 @@ class Api(RuleBasedStateMachine):
     @rule()
     def let_go(self) -> None:
         """Every job ends; which of them still fit the quota is told by their own order, so the model follows it."""
-        gate, self.world.provider.gate = self.world.provider.gate, None
-        if gate is not None:
-            gate.set()
+        self.provider.let_go.set()
         for project in self.projects.values():
             for job_id, job in project.jobs.items():
                 if job.state == "processing":
@@ -279,13 +295,8 @@ class Api(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """What is in progress is put back, and goes on from the row."""
-        waiting = self.world.provider.gate is not None
-        jobs_policy = self.world.services.jobs._policy
-        self.world.services.jobs._policy = type(jobs_policy)(**{**_fields(jobs_policy), "shutdown_grace": 0.01})
         self.runner.run(self.stack.aclose())
         self.start()
-        if waiting:
-            self.world.provider.gate = asyncio.Event()
 
     # ------------------------------------------------------------------------------------ invariants
 
@@ -326,10 +337,6 @@ class Api(RuleBasedStateMachine):
                 return
             self.runner.run(asyncio.sleep(0.01))
         raise AssertionError(orphans(self.world.folder))
-
-
-def _fields(policy: Any) -> dict[str, Any]:
-    return {name: getattr(policy, name) for name in policy.__struct_fields__}
 
 
 TestApi = Api.TestCase
