@@ -10,6 +10,7 @@ from opperlite import __version__, state, tenancy, upkeep
 from opperlite.config import ConfigError
 from opperlite.demo import demo
 from opperlite.environment import env
+from opperlite.manual import man
 from opperlite.options import SettingsCommand, as_json, load_settings, settings_options
 from opperlite.output import print_table
 
@@ -17,10 +18,11 @@ _ENGINE = "offline"  # the one that stands behind every model
 
 EXIT_CODES: Mapping[int, str] = {
     0: "done, or stopped as asked",
-    1: "failed for a reason that is no fault of the call, or the doctor found something",
+    1: "failed for a reason that is no fault of the call, or doctor, health or selftest found something",
     2: "the command line or a setting is wrong",
     3: "the data folder cannot be used: in use, locked, damaged, read-only, full, of another version",
     4: "the address or port cannot be listened on",
+    5: "the one-file program cannot unpack itself, or this system is too old for it",
     130: "stopped at once by a second Ctrl-C",
 }
 
@@ -84,7 +86,7 @@ def cli() -> None:
     """Opper's media API (files, images, video, audio) as one offline program on your own machine."""
 
 
-for _command in (*tenancy.COMMANDS, *upkeep.COMMANDS, demo, env, *state.COMMANDS):
+for _command in (*tenancy.COMMANDS, *upkeep.COMMANDS, demo, env, *state.COMMANDS, man):
     cli.add_command(_command)
 
 

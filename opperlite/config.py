@@ -37,6 +37,7 @@ from opperlite.values import (
 
 PREFIX = "OPPERLITE_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
+CACHE_VARIABLE = PREFIX + "CACHE"  # read by the launcher of the one-file program, before there are any settings
 
 KiB, MiB, GiB = 1024, 1024**2, 1024**3
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
@@ -311,7 +312,8 @@ def config_file(flags: Mapping[str, Any], env: Mapping[str, str], default_file: 
 
 def unknown_variables(env: Mapping[str, str]) -> list[str]:
     """A line for each OPPERLITE_* variable that names no setting."""
-    known = [name.removeprefix(PREFIX) for name in (CONFIG_VARIABLE, *(setting.variable for setting in SETTINGS))]
+    variables = (CONFIG_VARIABLE, CACHE_VARIABLE, *(setting.variable for setting in SETTINGS))
+    known = [name.removeprefix(PREFIX) for name in variables]
     given = sorted(name.removeprefix(PREFIX) for name in env if name.startswith(PREFIX))
     return [
         f"{PREFIX}{name} names no setting and is ignored.{_meant(name, known, PREFIX)}"

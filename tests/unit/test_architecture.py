@@ -25,6 +25,7 @@ COMMAND = {
     "logs",
     "demo",
     "environment",
+    "manual",
     "probe",
     "running",
     "selftest",

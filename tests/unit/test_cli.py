@@ -124,6 +124,10 @@ def test_a_wrong_variable_is_named(run: Run) -> None:
     ]
 
 
+def test_the_variable_of_the_launcher_is_no_mistake(run: Run) -> None:
+    assert run("models", "--json", env={"OPPERLITE_CACHE": "/var/cache/opperlite"}).stderr == ""
+
+
 def test_a_taken_port_ends_with_4(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
