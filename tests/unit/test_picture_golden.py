@@ -30,7 +30,7 @@ GOLDEN = {
     "a cup of coffee and two apples": "90a51d658337fbd6",
     "three fish in a coral reef": "beb32f17108b25da",
     "abstract shapes in red and blue": "a30bb0fa1d5ad7eb",
-    "ein Fuchs im verschneiten Wald, Aquarell": "8aae8a65ece01f9f",
+    "ein Fuchs im verschneiten Wald, Aquarell": "d04d8d0ecfd39363",
     "un château dans les montagnes, pixel art": "b1518a78f5b15ee0",
     "edit": "b17610590d5c7746",
     "frame": "2df6c5f88c1e2f6d",

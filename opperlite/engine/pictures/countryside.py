@@ -1,5 +1,6 @@
 """Open land: meadows, farms, woods, mountains, deserts and snow."""
 
+import math
 from typing import Final
 
 import numpy as np
@@ -7,7 +8,7 @@ from PIL import Image
 
 from opperlite.engine.pictures import contours, raster, terrain
 from opperlite.engine.pictures.bands import Band
-from opperlite.engine.pictures.layers import Strip, margin
+from opperlite.engine.pictures.layers import Sprite, Strip
 from opperlite.engine.pictures.light import mix, scale
 from opperlite.engine.pictures.skies import sky
 from opperlite.engine.pictures.stage import Stage
@@ -162,34 +163,37 @@ def _trunks(stage: Stage) -> None:
     """Dark trunks at both sides: the near edge of the forest."""
     stream = stage.stream("trunks")
     colour = stage.tone((64, 48, 40), 0.0)
-    image = Image.new("RGBA", (stage.wide, stage.height))
-    side = margin(stage.width)
+    bright = mix(colour, stage.light.sun, 0.22)
     for place in (0.02, 0.1, 0.92, 0.99):
-        x, half = side + (place + stream.uniform(-0.02, 0.02)) * stage.width, stage.unit * stream.uniform(0.018, 0.034)
+        x, half = (place + stream.uniform(-0.02, 0.02)) * stage.width, stage.unit * stream.uniform(0.018, 0.034)
         foot = stage.height * stream.uniform(0.86, 0.98)
         lean = stream.uniform(-1, 1) * half
-        trunk = np.array(
-            (
-                (x - half * 1.5, foot),
-                (x - half, foot * 0.9),
-                (x - half * 0.8 + lean, -2.0),
-                (x + half * 0.8 + lean, -2.0),
-                (x + half, foot * 0.9),
-                (x + half * 1.7, foot),
-            )
-        )
-        raster.fill(image, [trunk], (*colour, 255))
-        bright = np.array(
-            (
-                (x + half * 0.2, foot * 0.95),
-                (x + half * 0.1 + lean, -2.0),
-                (x + half * 0.8 + lean, -2.0),
-                (x + half, foot * 0.9),
-            )
-        )
-        raster.fill(image, [bright], (*mix(colour, stage.light.sun, 0.22), 255))
-    trunks = Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA")
-    stage.layers.append(Strip(Band.of(trunks), 0, 0.62))
+        left = math.floor(x - half * 2)
+        stem = _trunk(x - left, half, lean, foot)
+        canvas = Image.new("RGBA", (math.ceil(half * 4) + 2, math.ceil(foot) + 1))
+        for cover, tone in zip(raster.coverages(stem, *canvas.size), (colour, bright), strict=True):
+            raster.lay(canvas, cover, (*tone, 255))
+        image = Image.frombytes("RGBa", canvas.size, canvas.tobytes()).convert("RGBA")
+        stage.layers.append(Sprite([image], left, 0, 0.62))
+
+
+def _trunk(x: float, half: float, lean: float, foot: float) -> list[list[raster.Outline]]:
+    """A trunk and its lit side, x its middle."""
+    whole = (
+        (x - half * 1.5, foot),
+        (x - half, foot * 0.9),
+        (x - half * 0.8 + lean, -2.0),
+        (x + half * 0.8 + lean, -2.0),
+        (x + half, foot * 0.9),
+        (x + half * 1.7, foot),
+    )
+    lit = (
+        (x + half * 0.2, foot * 0.95),
+        (x + half * 0.1 + lean, -2.0),
+        (x + half * 0.8 + lean, -2.0),
+        (x + half, foot * 0.9),
+    )
+    return [[np.array(whole)], [np.array(lit)]]
 
 
 def jungle(stage: Stage) -> None:
