@@ -82,7 +82,7 @@ def generate(
         quantizer = first_frame.quantizer(first, rate)
     track = Soundtrack(prompt, composed.quoted, float(frames / rate), seed) if audio else None
     with VideoWriter(
-        out, width=width, height=height, fps=rate, sound=audio, first_quantizer=quantizer, cuts=False
+        out, width=width, height=height, fps=rate, sound=audio, first_quantizer=quantizer, steady=True
     ) as writer:
         planes = clips.frames(clip, frames)
         if references:
