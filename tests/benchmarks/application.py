@@ -13,6 +13,7 @@ from typing import Any
 from opperlite.api.app import create_app
 from opperlite.config import load
 from opperlite.wiring import open_services
+from tests.benchmarks.peers.installation import Installation
 from tests.benchmarks.rates import VIDEO
 from tests.benchmarks.rows import Row
 from tests.e2e import multipart
@@ -25,7 +26,7 @@ except ImportError:  # as on Windows
 
 GROUP = "application"
 _ROUNDS, _REQUESTS, _FILES = 40, 60, 100
-_JSON = {"content-type": "application/json"}
+JSON = (("content-type", "application/json"),)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Request:
     together: bool = False  # all of a round at once, as commits are made together
 
 
-def rows(folder: Path) -> Iterator[Row]:
+def rows(folder: Path, peers: Installation) -> Iterator[Row]:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
         yield from runner.run(_measured(folder))
 
@@ -68,7 +69,7 @@ async def _requests(application: Any) -> list[Request]:
         "submit of a video job, 60 at once",
         "POST",
         "/v3/videos",
-        headers=tuple(_JSON.items()),
+        headers=JSON,
         body=json.dumps(VIDEO).encode(),
         together=True,
     )

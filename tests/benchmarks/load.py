@@ -1,14 +1,16 @@
 """Load on a server: wrk where it is installed, else a bounded client of our own."""
 
 import asyncio
+import contextlib
 import json
 import math
+import selectors
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -45,7 +47,8 @@ class Outcome:
 
 def load(call: Call, seconds: float, connections: int = CONNECTIONS) -> Outcome:
     """Send `call` on every connection as fast as it is answered. Raises AssertionError for unexpected replies."""
-    outcome = _wrk(call, seconds, connections) if WRK else asyncio.run(_ours(call, seconds, connections))
+    by_wrk = WRK is not None and call.method != "HEAD"  # wrk would wait for a body
+    outcome = _wrk(call, seconds, connections) if by_wrk else asyncio.run(_ours(call, seconds, connections))
     assert outcome.requests, f"{call.url} was not answered"
     assert not outcome.wrong, f"{outcome.wrong} of {outcome.requests} replies of {call.url} were not {call.expected}"
     return outcome
@@ -107,20 +110,30 @@ async def _ours(call: Call, seconds: float, connections: int) -> Outcome:
 async def _one(call: Call, until: float, took: list[float]) -> int:
     """One connection until the time is over; the number of replies with an unexpected status."""
     where = urlsplit(call.url)
-    reader, writer = await asyncio.open_connection(where.hostname, where.port)
     request = _plain(call)
     wrong = 0
+    connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     while (began := time.perf_counter()) < until:
+        reader, writer = connection = connection or await asyncio.open_connection(where.hostname, where.port)
         writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
-        if length:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
+        if length and call.method != "HEAD":
             await reader.readexactly(length)
         wrong += int(head[9:12]) != call.expected
         took.append(time.perf_counter() - began)
-    writer.close()
-    await writer.wait_closed()
+        if b"\r\nconnection: close" in head:
+            await _closed(writer)
+            connection = None
+    if connection:
+        await _closed(connection[1])
     return wrong
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 def _plain(call: Call) -> bytes:
@@ -131,6 +144,63 @@ def _plain(call: Call) -> bytes:
         headers["Content-Length"] = str(len(call.body.encode()))
     lines = [f"{call.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
     return "\r\n".join(lines).encode() + call.body.encode()
+
+
+# ------------------------------------------------------------------------------- a number of requests
+
+
+def burst(port: int, requests: Sequence[bytes], connections: int, expected: int) -> Outcome:
+    """Send each request once, on every connection one after another; AssertionError for unexpected replies."""
+    outcome = drive(port, iter(requests), connections, expected)
+    assert not outcome.wrong, f"{outcome.wrong} of {outcome.requests} replies were not {expected}"
+    return outcome
+
+
+def drive(port: int, requests: Iterator[bytes], connections: int, expected: int) -> Outcome:
+    """As `burst` for as long as there are requests, but unexpected replies are counted."""
+    took: list[float] = []
+    wrong = 0
+    with contextlib.ExitStack() as stack:
+        waiting = stack.enter_context(selectors.DefaultSelector())
+        began = time.perf_counter()
+        for _, request in zip(range(connections), requests, strict=False):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            waiting.register(connection, selectors.EVENT_READ, _Exchange(connection, request))
+        while waiting.get_map():
+            for key, _ in waiting.select():
+                exchange: _Exchange = key.data
+                if status := exchange.received():
+                    wrong += status != expected
+                    took.append(exchange.seconds)
+                    following = next(requests, None)
+                    exchange.send(following) if following else waiting.unregister(key.fileobj)
+        spent = time.perf_counter() - began
+    took.sort()
+    return Outcome(len(took), spent, 1e3 * took[len(took) // 2], 1e3 * took[int(len(took) * 0.99)], wrong)
+
+
+class _Exchange:
+    """One request on a kept connection, and its reply as it comes."""
+
+    def __init__(self, connection: socket.socket, request: bytes) -> None:
+        self._connection = connection
+        self.send(request)
+
+    def send(self, request: bytes) -> None:
+        self._reply, self._began, self.seconds = b"", time.perf_counter(), 0.0
+        self._connection.sendall(request)
+
+    def received(self) -> int:
+        """Read what has come; the reply's status once it is whole, else 0."""
+        piece = self._connection.recv(65536)
+        assert piece, f"the connection ended inside a reply: {self._reply!r}"
+        self._reply += piece
+        head, end, body = self._reply.partition(b"\r\n\r\n")
+        if not end or len(body) < int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]):
+            return 0
+        self.seconds = time.perf_counter() - self._began
+        return int(head[9:12])
 
 
 # ------------------------------------------------------------------------------------------ one by one
@@ -145,7 +215,7 @@ def drained(connection: socket.socket, request: bytes) -> int:
         assert received, f"the connection ended inside the head: {head!r}"
         head += received
     head, _, begun = head.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200"), head
+    assert head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 206")), head
     length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
     left, buffer = length - len(begun), bytearray(min(length, 1 << 20))
     while left:

@@ -6,10 +6,23 @@ import platform
 import re
 from pathlib import Path
 
+_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
+
+
+def kind() -> str:
+    """What the table says of the machine, such as `two cores, Linux x86-64`."""
+    cores = _cores()
+    word = _WORDS[cores] if cores < len(_WORDS) else str(cores)
+    return f"{word} core{'s' if cores != 1 else ''}, {platform.system()} {platform.machine().replace('_', '-')}"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 
 def description(folder: Path) -> dict[str, str]:
     """Processor, memory, system, Python, and the filesystem under `folder`."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = _cores()
     facts = {
         "processor": _found("/proc/cpuinfo", r"model name\s*: (.*)") or platform.processor() or platform.machine(),
         "cores": str(usable),

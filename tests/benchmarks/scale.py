@@ -1,109 +1,151 @@
-"""The same requests beside a thousand files and beside a million, and a sweep of many expired files under requests."""
+"""The same requests beside a thousand files and jobs and beside a million files and a hundred thousand jobs, and a
+sweep of many expired files under requests.
+"""
 
 import asyncio
+import contextlib
+import json
+import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from opperlite.adapters.data_folder import DATABASE
+from opperlite.adapters.metadata_sqlite import FILE, JOB
 from opperlite.api.app import create_app
-from opperlite.config import load
-from opperlite.domain.ids import new_id
+from opperlite.config import Settings, load
 from opperlite.domain.services import Services
-from opperlite.domain.types import File, Project
 from opperlite.wiring import open_services
-from tests.benchmarks.application import Request, answered
-from tests.benchmarks.rows import Aim, Row, ratio
+from tests.benchmarks.application import JSON, Request, answered
+from tests.benchmarks.peers.installation import Installation
+from tests.benchmarks.rates import VIDEO
+from tests.benchmarks.rows import Aim, Row
+from tests.e2e import multipart
+from tests.e2e.media import sine_wave
 
 GROUP = "scale"
-_FEW, _MANY, _EXPIRED = 1_000, 1_000_000, 100_000
-_BATCH, _ROUNDS, _REQUESTS = 5_000, 15, 40
-_YEAR = 365 * 86400.0
+_FEW, _MANY_FILES, _MANY_JOBS, _EXPIRED = 1_000, 1_000_000, 100_000, 100_000
+_ROUNDS, _REQUESTS = 15, 40
 
 
-def rows(folder: Path) -> Iterator[Row]:
+def rows(folder: Path, peers: Installation) -> Iterator[Row]:
     yield from asyncio.run(_measured(folder))
 
 
 async def _measured(folder: Path) -> list[Row]:
     async with _opened(folder / "few") as few, _opened(folder / "many") as many:
         applications = [create_app(services, settings) for services, settings in (few, many)]
-        ids = [await _filled(few[0], _FEW), await _filled(many[0], _MANY)]
+        sides = [
+            await _filled(application, settings, files, jobs)
+            for application, (_, settings), files, jobs in (
+                (applications[0], few, _FEW, _FEW),
+                (applications[1], many, _MANY_FILES, _MANY_JOBS),
+            )
+        ]
         found = []
-        for name, requests in _requests(ids).items():
+        for name in sides[0]:
             times: list[list[float]] = [[], []]
             for _ in range(_ROUNDS):
-                for side in (0, 1):
-                    times[side].append(await _round(applications[side], requests[side]))
-            note = f"{_MANY:,} files beside {_FEW:,}"
-            found.append(ratio(GROUP, f"{name}, many / few", times[1], times[0], Aim("<=", 1.5), note))
-        return [*found, *await _swept(many[0], applications[1], ids[1])]
-
-
-def _requests(ids: Sequence[str]) -> dict[str, list[Request]]:
-    return {
-        "metadata of a file": [Request("", "GET", f"/v3/files/{one}") for one in ids],
-        "list of 100 files": [Request("", "GET", "/v3/files", "limit=100") for _ in ids],
-    }
+                for side, application in enumerate(applications):
+                    times[side].append(await _round(application, sides[side][name]))
+            note = f"{_MANY_FILES:,} files and {_MANY_JOBS:,} jobs beside {_FEW:,}"
+            beside = f"the same with {_FEW:,} of each"
+            found.append(Row(GROUP, name, "ms", tuple(times[1]), Aim("<=", 1.5), note, beside, tuple(times[0])))
+        return [*found, *await _swept(*many, applications[1], sides[1]["metadata of a file"])]
 
 
 class _opened:
-    """Services over a folder that takes any number of files; not started."""
+    """Services over a folder that takes any number of files; not started, so that jobs stay where they are put."""
 
     def __init__(self, folder: Path) -> None:
-        flags = {"data": str(folder), "quota_files": str(10 * _MANY), "upload_ttl": "3650d"}
-        self._settings = load(flags, {})
+        flags = {"data": str(folder), "quota_files": str(10 * _MANY_FILES), "upload_ttl": "3650d", "job_ttl": "3650d"}
+        self._settings = load(flags | {"max_queued_jobs": str(10 * _MANY_JOBS)}, {})
         self._services = open_services(self._settings)
 
-    async def __aenter__(self) -> tuple[Services, Any]:
+    async def __aenter__(self) -> tuple[Services, Settings]:
         return await self._services.__aenter__(), self._settings
 
     async def __aexit__(self, *error: Any) -> None:
         await self._services.__aexit__(*error)
 
 
-async def _filled(services: Services, count: int, life: float = _YEAR) -> str:
-    """Rows of files without bytes; the id of one in the middle."""
-    project, now = await services.projects.authenticate("demo"), services.clock.now()
-    middle = ""
-    for begun in range(0, count, _BATCH):
-        files = [_file(project, now, life) for _ in range(min(_BATCH, count - begun))]
-        await services.store.add_files(files, now)
-        middle = files[0].id if begun <= count // 2 else middle
-    return middle
+async def _filled(application: Any, settings: Settings, files: int, jobs: int) -> dict[str, Request]:
+    """Fill a data folder by copying the rows of one upload and one job; the requests to measure there."""
+    file_id = json.loads(await answered(application, _upload()))["id"]
+    submit = Request("", "POST", "/v3/videos", headers=JSON, body=json.dumps(VIDEO).encode(), together=True)
+    job_id = json.loads(await answered(application, submit))["id"]
+    with contextlib.closing(sqlite3.connect(settings.data / DATABASE)) as connection, connection:
+        connection.execute("PRAGMA cache_size = -500000")
+        _copy_files(connection, files - 1)
+        _copy_jobs(connection, jobs - 1)
+        middle = [
+            connection.execute(f"SELECT id FROM {table} WHERE seq = ?", (count // 2,)).fetchone()[0]
+            for table, count in (("files", files), ("jobs", jobs))
+        ]
+    assert {file_id, job_id}.isdisjoint(middle)
+    return {
+        "metadata of a file": Request("", "GET", f"/v3/files/{middle[0]}"),
+        "list of 100 files": Request("", "GET", "/v3/files", "limit=100"),
+        "status of a job that has ended": Request("", "GET", f"/v3/artifacts/{middle[1]}/status"),
+        "submit of a video job, 40 at once": submit,
+    }
 
 
-def _file(project: Project, now: float, life: float) -> File:
-    name = new_id("file")
-    return File(
-        name,
-        project.id,
-        name.rjust(64, "0")[-64:],
-        1,
-        "image/png",
-        "a.png",
-        "reference_media",
-        "upload",
-        now,
-        now + life,
+def _upload() -> Request:
+    before, after = multipart.part("tone.wav")
+    kind = (("content-type", f"multipart/form-data; boundary={multipart.BOUNDARY}"),)
+    return Request("", "POST", "/v3/files", "", kind, before + sine_wave(0.05) + after)
+
+
+_NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?) "
+
+
+def _copy_files(connection: sqlite3.Connection, count: int, expires_at: float | None = None) -> None:
+    """So many rows like the first one, each of bytes of its own, and the counters that go with them."""
+    changed = {"id": "'file_' || lower(hex(randomblob(16)))", "sha256": "lower(hex(randomblob(32)))"}
+    changed |= {"expires_at": str(expires_at)} if expires_at is not None else {}
+    _copy(connection, "files", f"{FILE}, organisation_id", changed, count)
+    for table, counter in (("organisations", "used_files"), ("projects", "files"), ("purposes", "files")):
+        connection.execute(f"UPDATE {table} SET {counter} = {counter} + ?", (count,))
+    connection.execute(
+        "UPDATE organisations SET used_bytes = used_bytes + ? * (SELECT bytes FROM files LIMIT 1)", (count,)
     )
 
 
+def _copy_jobs(connection: sqlite3.Connection, count: int) -> None:
+    """So many jobs like the first one that have failed."""
+    changed = {"id": "'gen_' || lower(hex(randomblob(16)))", "state": "'failed'", "finished_at": "created_at"}
+    _copy(connection, "jobs", JOB, changed, count)
+
+
+def _copy(connection: sqlite3.Connection, table: str, columns: str, changed: dict[str, str], count: int) -> None:
+    values = ", ".join(changed.get(column, column) for column in columns.split(", "))
+    first = f"(SELECT * FROM {table} ORDER BY seq LIMIT 1)"
+    connection.execute(f"{_NUMBERS} INSERT INTO {table} ({columns}) SELECT {values} FROM {first}, numbers", (count,))
+
+
 async def _round(application: Any, request: Request) -> float:
+    """Milliseconds of each request; the first one only warms up."""
+    await answered(application, request)
     began = time.perf_counter()
-    for _ in range(_REQUESTS):
-        await answered(application, request)
-    return (time.perf_counter() - began) / _REQUESTS
+    if request.together:
+        await asyncio.gather(*(answered(application, request) for _ in range(_REQUESTS)))
+    else:
+        for _ in range(_REQUESTS):
+            await answered(application, request)
+    return 1e3 * (time.perf_counter() - began) / _REQUESTS
 
 
-async def _swept(services: Services, application: Any, file_id: str) -> list[Row]:
+async def _swept(services: Services, settings: Settings, application: Any, metadata: Request) -> list[Row]:
     """How long requests take while expired files go."""
-    await _filled(services, _EXPIRED, life=0.0)
+    with contextlib.closing(sqlite3.connect(settings.data / DATABASE)) as connection, connection:
+        _copy_files(connection, _EXPIRED, expires_at=0.0)
     sweep = asyncio.create_task(services.files.sweep())
     began, slowest = time.perf_counter(), 0.0
     while not sweep.done():
         asked = time.perf_counter()
-        await answered(application, Request("", "GET", f"/v3/files/{file_id}"))
+        await answered(application, metadata)
         slowest = max(slowest, time.perf_counter() - asked)
     ended = await sweep
     took = time.perf_counter() - began

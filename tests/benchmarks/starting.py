@@ -6,10 +6,13 @@ import socket
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.benchmarks.peers import aimock
+from tests.benchmarks.peers.installation import Installation
+from tests.benchmarks.peers.process import free_port
 from tests.benchmarks.rows import Aim, Row
 from tests.e2e.processes import processor_seconds, resident
 from tests.e2e.server import PROGRAM, environment
@@ -20,13 +23,27 @@ _ROUNDS = 7
 _REQUEST = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
 
-def rows(folder: Path) -> Iterator[Row]:
-    fresh = [_start(folder / f"fresh{turn}") for turn in range(_ROUNDS)]
-    later = [_start(folder / "fresh0") for _ in range(_ROUNDS)]
+def rows(folder: Path, peers: Installation) -> Iterator[Row]:
+    """Of the program as it is installed here; aimock in turns with it."""
+    fresh: list[Start] = []
+    later: list[Start] = []
+    theirs: list[Start] = []
+    for turn in range(_ROUNDS):
+        own = folder / f"fresh{turn}"
+        own.mkdir()
+        for starts in (fresh, later):
+            port = free_port()
+            starts.append(_start([*PROGRAM, "serve", "--port", str(port)], port, own))
+        port = free_port()
+        if words := aimock.command(peers, own, port):
+            theirs.append(_start(words, port, own))
+    beside = tuple(start.seconds for start in theirs)
     for name, starts in (("first start, to the first 200", fresh), ("later start, to the first 200", later)):
         note = f"{statistics.median(start.processor for start in starts):.2f} s of processor"
-        yield Row(GROUP, name, "s", tuple(start.seconds for start in starts), Aim("<=", 0.6), note)
-    yield Row(GROUP, "resident when idle", "MB", tuple(start.held / MB for start in later), Aim("<=", 80))
+        yield Row(GROUP, name, "s", tuple(start.seconds for start in starts), None, note, "aimock", beside)
+    held, theirs_held = (tuple(start.held / MB for start in starts) for starts in (later, theirs))
+    yield Row(GROUP, "resident when idle", "MB", held, Aim("<=", 60))
+    yield Row(GROUP, "resident when idle", "MB", held, None, "", "aimock", theirs_held)
     bare = tuple(_bare() for _ in range(_ROUNDS))
     yield Row(GROUP, "python -c pass, alone", "s", bare)
 
@@ -39,17 +56,10 @@ class Start(NamedTuple):
     held: int
 
 
-def _start(folder: Path) -> Start:
-    folder.mkdir(exist_ok=True)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def _start(words: Sequence[str], port: int, folder: Path) -> Start:
+    """Start a server that answers /health on a port, with all of its state in a folder, and end it again."""
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [*PROGRAM, "serve", "--port", str(port)],
-        env=environment(folder),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = subprocess.Popen(words, env=environment(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while not _answers(port):
             assert process.poll() is None, "the server ended"
