@@ -33,6 +33,8 @@ _EXPOSED = (
     "X-Request-Id",
     "Retry-After",
     "X-Should-Retry",
+    "X-Opperlite-Engine",
+    "X-Opperlite-Recognizer",
     "OpenAI-Poll-After-Ms",
     "Idempotency-Replayed",
     "ETag",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ from opperlite.domain.errors import (
     ClientTooSlow,
     IdempotencyMismatch,
     InvalidJSON,
+    OpperliteError,
     PayloadTooLarge,
     UnsupportedContentType,
     ValidationFailed,
@@ -142,9 +144,13 @@ class Call:
         """A struct that tells of a generation; the reply names the engine that made it, or will."""
         return json_reply(value, status, {ENGINE_HEADER: self.services.engine, **(headers or {})})
 
-    def made_events(self, events: Sequence[bytes], headers: Mapping[str, str]) -> Reply:
+    def made_events(self, events: Sequence[bytes], headers: Mapping[str, str] | None = None) -> Reply:
         """The same, told as server-sent events."""
-        return Events(events, {ENGINE_HEADER: self.services.engine, **headers})
+        return Events(events, {ENGINE_HEADER: self.services.engine, **(headers or {})})
+
+    def made_bytes(self, data: bytes, media_type: str) -> Reply:
+        """The bytes that were made."""
+        return Reply(200, data, media_type, {ENGINE_HEADER: self.services.engine})
 
     # ------------------------------------------------------------------------------------- idempotency
 
@@ -288,6 +294,18 @@ def _allowed(kind: type[Struct], field: str) -> dict[str, Any] | None:
         if part.get("type") != "null":
             found.update({name: part[name] for name in _LIMITS if name in part})
     return found or None
+
+
+@contextmanager
+def naming(names: Mapping[str, str]) -> Iterator[None]:
+    """Let errors from inside name fields as this request calls them; `names` maps the common names."""
+    try:
+        yield
+    except OpperliteError as error:
+        name, bracket, rest = str(error.details.get("field", "")).partition("[")
+        if name in names:
+            error.details["field"] = f"{names[name]}{bracket}{rest}"
+        raise
 
 
 Handler = Callable[[Call], Awaitable[Any]]

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from opperlite.api.calls import Call, validation
+from opperlite.api.calls import Call, naming, validation
 from opperlite.domain import types
 from opperlite.domain.errors import ValidationFailed
 from opperlite.domain.models import Model
@@ -133,6 +133,7 @@ def _picture_format(model: Model, mime_type: str | None) -> dict[str, Any]:
 async def _video(call: Call, order: Order) -> Done:
     asked, output = _input(order, VideoInput, "prompt"), order.model.spec.output
     parameters = ratio_parameters(order.model, asked.aspect_ratio)
+    names = {f"parameters.{output.ratio or output.size}": "input.aspect_ratio"}
     for member, value, path in (
         ("resolution", asked.resolution, output.tier or output.size),
         ("frame_num", asked.frame_num, output.frames),
@@ -145,6 +146,7 @@ async def _video(call: Call, order: Order) -> Done:
         if not isinstance(path, str) or path.partition(".")[0] not in order.model.spec.parameters:
             raise ValidationFailed(f"{order.model.id} has no {member}; leave it out", field=f"input.{member}")
         parameters |= nested(path, value)
+        names[f"parameters.{path}"] = f"input.{member}"
     request = types.VideoRequest(
         model=order.asked,
         prompt=asked.prompt,
@@ -157,7 +159,8 @@ async def _video(call: Call, order: Order) -> Done:
         ),
         parameters={**parameters, **order.options},
     )
-    job = await call.services.videos.submit(call.project, request, store=None)
+    with naming(names):
+        job = await call.services.videos.submit(call.project, request, store=None)
     return Done(None, None, job.warnings, job)
 
 
@@ -192,6 +195,26 @@ MAKERS: dict[Kind, Callable[[Call, Order], Coroutine[Any, Any, Done]]] = {
     "video": _video,
     "tts": _speech,
     "stt": _transcription,
+}
+
+
+# What the members of `input` are called where errors name a field.
+MEMBERS: dict[Kind, dict[str, str]] = {
+    "image": {
+        "prompt": "input.description",
+        "image": "input.reference_image",
+        "reference_images": "input.reference_image",
+        **{name: f"input.{name}" for name in ("n", "size", "quality", "style")},
+    },
+    "video": {
+        "prompt": "input.prompt",
+        "image": "input.source_image",
+        "video": "input.source_video",
+        "reference_images": "input.ref_images",
+        "aspect_ratio": "input.aspect_ratio",
+    },
+    "tts": {"input": "input.text", "voice": "input.voice"},
+    "stt": {"audio": "input.audio", "language": "input.language", "prompt": "input.prompt"},
 }
 
 

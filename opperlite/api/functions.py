@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from opperlite.api.calls import Call
-from opperlite.api.function_media import MAKERS, Kind, Order
-from opperlite.api.replies import Events, Reply, event, json_reply
+from opperlite.api.calls import Call, naming
+from opperlite.api.function_media import MAKERS, MEMBERS, Kind, Order
+from opperlite.api.replies import Reply, event
 from opperlite.api.schemas import FunctionCall, FunctionMeta, FunctionReply, NamedCall, PendingOperation
 from opperlite.domain.errors import ModelNotFound, NotSupported, OpperliteError, ValidationFailed
 
@@ -49,7 +49,7 @@ async def stream(call: Call) -> Reply:
         text = (made.data or {}).get("text")
         delta = text if isinstance(text, str) else msgspec.json.encode(made.data).decode()
         contents = [event({"type": "content", "delta": delta})] if made.data is not None else []
-        return Events([*contents, event({"type": "done"}), event(made, "complete"), b"data: [DONE]\n\n"])
+        return call.made_events([*contents, event({"type": "done"}), event(made, "complete"), b"data: [DONE]\n\n"])
 
     return await call.once(call.body_fingerprint, answer)
 
@@ -58,7 +58,7 @@ async def _answered(call: Call, name: Callable[[NamedCall], str]) -> Reply:
     async def answer() -> Reply:
         wire = await call.json(NamedCall)
         made, status = await _made(call, wire, name(wire))
-        return json_reply(made, status)
+        return call.made(made, status)
 
     return await call.once(call.body_fingerprint, answer)
 
@@ -66,7 +66,8 @@ async def _answered(call: Call, name: Callable[[NamedCall], str]) -> Reply:
 async def _made(call: Call, wire: FunctionCall, name: str) -> tuple[FunctionReply, int]:
     began = time.perf_counter()
     order = _understood(call, wire, name)
-    done = await call.while_connected(MAKERS[order.kind](call, order))
+    with naming(MEMBERS[order.kind]):
+        done = await call.while_connected(MAKERS[order.kind](call, order))
     took = round((time.perf_counter() - began) * 1000)
     pending: list[PendingOperation] | UnsetType = UNSET
     if done.job is not None:

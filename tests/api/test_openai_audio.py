@@ -16,7 +16,7 @@ from opperlite.api.openai.subtitles import srt, vtt
 from opperlite.domain.types import Segment, TranscriptionPlan
 from tests.api.conftest import World
 from tests.api.openai import decoded, events, problem
-from tests.fakes import sound
+from tests.fakes import png, sound
 
 TTS = {"model": "gpt-4o-mini-tts", "input": "Hello there.", "voice": "alloy"}
 
@@ -124,6 +124,39 @@ async def test_members_reach_the_model(world: World) -> None:
     assert (plan.language, plan.prompt, plan.parameters["temperature"]) == ("en", "foxes", 0.5)
 
 
+async def test_only_models_that_translate_are_asked_to(world: World) -> None:
+    for model in ("gpt-4o-transcribe", "gpt-4o-transcribe-diarize", "gpt-transcribe"):
+        problem(await written(world.client, "translations", model=model), 400, "invalid_request_error", "model")
+    assert (await written(world.client, "translations", model="local/transcribe")).status_code == 200
+
+
+async def test_a_file_of_another_kind_is_named_as_it_was_sent(world: World) -> None:
+    reply = await world.client.post(
+        "/v1/audio/transcriptions", data={"model": "whisper-1"}, files={"file": ("a.wav", png())}
+    )
+    problem(reply, 400, "invalid_request_error", "file")
+
+
+async def test_every_reply_with_what_was_made_names_the_engine(world: World) -> None:
+    asked = [
+        world.client.post("/v1/audio/speech", json=TTS),
+        world.client.post("/v1/audio/speech", json=TTS | {"stream_format": "sse"}),
+        *(written(world.client, response_format=form) for form in ("json", "text", "srt", "vtt", "verbose_json")),
+        written(world.client, model="gpt-4o-transcribe", stream="true"),
+        *(
+            world.client.post("/v1/images/generations", json={"model": "local/image", "prompt": "x", "stream": stream})
+            for stream in (False, True)
+        ),
+        world.client.post("/v1/videos", json={"prompt": "x"}),
+        world.client.post("/v3/call", json={"name": "x", "input": "x", "model": "local/image"}),
+        world.client.post("/v3/functions/tts/stream", json={"input": "x"}),
+    ]
+    for one in asked:
+        reply = await one
+        assert reply.status_code == 200, reply.text
+        assert reply.headers["x-opperlite-engine"] == "quick"
+
+
 async def test_translations_are_of_english_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     verbose = (await written(world.client, "translations", response_format="verbose_json")).json()
     assert (verbose["task"], verbose["text"]) == ("translate", "heard")
@@ -154,6 +187,12 @@ async def test_translations_are_of_english_alone(world: World, monkeypatch: pyte
         ({"language": "klingon"}, 400, "language"),
         ({"model": "none"}, 404, "model"),
         ({"foo": "1"}, 400, "foo"),
+        ({"include[]": "logprobs"}, 400, "include"),
+        ({"languages[]": "en"}, 400, "languages"),
+        ({"keywords[]": "fox"}, 400, "keywords"),
+        ({"known_speaker_names[]": "Ada"}, 400, "known_speaker_names"),
+        ({"model": "gpt-4o-transcribe-diarize", "prompt": "foxes"}, 400, "prompt"),
+        ({"model": "gpt-4o-transcribe", "timestamp_granularities[]": "word"}, 400, "timestamp_granularities"),
     ],
 )
 async def test_bad_fields_are_told_by_name(world: World, fields: dict[str, Any], status: int, param: str) -> None:

@@ -65,6 +65,8 @@ async def test_links_are_for_the_models_that_have_them(world: World) -> None:
     assert set((await world.client.post("/v1/images/generations", json=inline)).json()["data"][0]) == {"b64_json"}
     refused = await world.client.post("/v1/images/generations", json=GPT | {"response_format": "url"})
     assert problem(refused, 400, "invalid_request_error", "response_format")["code"] == "unknown_parameter"
+    styled = await world.client.post("/v1/images/generations", json=GPT | {"style": "vivid"})
+    assert problem(styled, 400, "invalid_request_error", "style")["code"] == "unknown_parameter"
     elsewhere = {"model": "local/image", "prompt": "x", "response_format": "url"}
     assert set((await world.client.post("/v1/images/generations", json=elsewhere)).json()["data"][0]) == {"url"}
 

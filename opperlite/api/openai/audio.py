@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from opperlite.api.audio import RECOGNIZER_HEADER
-from opperlite.api.calls import Call
+from opperlite.api.calls import ENGINE_HEADER, Call, naming
 from opperlite.api.openai.bodies import Body
 from opperlite.api.openai.languages import language_name
 from opperlite.api.openai.schemas import (
@@ -26,7 +26,7 @@ from opperlite.api.openai.schemas import (
     VerboseTranscription,
 )
 from opperlite.api.openai.subtitles import srt, vtt
-from opperlite.api.replies import Events, Reply, event, json_reply
+from opperlite.api.replies import Reply, event, json_reply
 from opperlite.api.transcript_events import check_streams, speakers_of, transcript_events
 from opperlite.domain import types
 from opperlite.domain.errors import NotSupported, ValidationFailed
@@ -54,8 +54,8 @@ async def speak(call: Call) -> Reply:
             data, media = made.output.data or b"", made.output.media
             if wire.stream_format == "sse":
                 pieces = await asyncio.to_thread(_pieces, data, made.characters, media.duration or 0.0)
-                return Events(pieces)
-            return Reply(200, data, media.mime_type)
+                return call.made_events(pieces)
+            return call.made_bytes(data, media.mime_type)
 
         return await call.once(body.fingerprint, run)
 
@@ -112,7 +112,8 @@ async def _written(call: Call, task: str) -> Reply:
             model = call.services.catalog.find(wire.model, "stt")
             form = _form(model, wire, task)
             request = transcription_of(model, wire, body, form)
-            made = await call.while_connected(call.services.audio.transcribe(call.project, request))
+            with naming({"audio": "file"}):
+                made = await call.while_connected(call.services.audio.transcribe(call.project, request))
             said = named(made.transcript, wire.known_speaker_names or [])
             if task == "translate" and not said.language.startswith("en"):
                 raise NotSupported(
@@ -120,12 +121,11 @@ async def _written(call: Call, task: str) -> Reply:
                     "send it to /v1/audio/transcriptions",
                     field="file",
                 )
-            reply = (
-                Events(transcript_events(said, form == "diarized_json"))
-                if wire.stream
-                else _FORMS[form](said, wire, task)
-            )
-            reply.headers = {**(reply.headers or {}), RECOGNIZER_HEADER: made.recognizer}
+            headers = {RECOGNIZER_HEADER: made.recognizer}
+            if wire.stream:
+                return call.made_events(transcript_events(said, form == "diarized_json"), headers)
+            reply = _FORMS[form](said, wire, task)
+            reply.headers = {ENGINE_HEADER: call.services.engine, **headers}
             return reply
 
         return await call.once(body.fingerprint, run)
@@ -133,6 +133,10 @@ async def _written(call: Call, task: str) -> Reply:
 
 def _form(model: Model, wire: CreateTranscription, task: str) -> str:
     """The asked response format, as far as it is ours to judge; raises ValidationFailed, NotSupported."""
+    if task == "translate" and not model.spec.output.translates:
+        raise ValidationFailed(
+            f"{model.id} does not translate; send the file to /v1/audio/transcriptions", field="model"
+        )
     form = wire.response_format or "json"
     allowed = [name for name in _FORMS if task == "transcribe" or name != "diarized_json"]
     if form not in allowed:
@@ -152,12 +156,15 @@ def transcription_of(model: Model, wire: CreateTranscription, body: Body, form: 
     """The domain's request. What the model itself takes goes to it as it is, the rest is bridged."""
     known = model.spec.parameters
     members = {name: getattr(wire, name) for name in CreateTranscription.__struct_fields__ if name != "model"}
-    given = {name: value for name, value in members.items() if value is not None and name in known}
-    native = "response_format" in known
+    given = {name: value for name, value in members.items() if value is not None}
+    normal: dict[str, Any] = {}
+    native = "response_format" in known  # then all that is sent is for its rules
     if native:
-        given.update({name: value for name, value in body.members.items() if name not in (*members, "model")})
+        given |= {name: value for name, value in body.members.items() if name not in (*members, "model")}
         given["response_format"] = form
-    normal = {name: members[name] for name in ("language", "prompt") if members[name] and name not in known}
+    else:
+        normal = {name: members[name] for name in ("language", "prompt") if members[name] and name not in known}
+        given = {name: value for name, value in given.items() if name in known}
     return types.TranscriptionRequest(
         model=wire.model,
         audio=body.files["file"][0],

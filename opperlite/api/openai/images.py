@@ -19,7 +19,7 @@ from opperlite.api.openai.schemas import (
     ImagesUsage,
     ImageTokens,
 )
-from opperlite.api.replies import Events, Reply, event, json_reply
+from opperlite.api.replies import Reply, event
 from opperlite.domain import images, types
 from opperlite.domain.errors import NotSupported, ValidationFailed
 from opperlite.domain.models import Model
@@ -91,8 +91,8 @@ async def _made(call: Call, wire: GenerateImages, body: Body, sources: Mapping[s
     )
     made = await call.while_connected(work)
     if wire.stream:
-        return await asyncio.to_thread(lambda: Events(_events(made, wire, name)))
-    return await asyncio.to_thread(lambda: json_reply(_response(call, made, wire)))
+        return await asyncio.to_thread(lambda: call.made_events(_events(made, wire, name)))
+    return await asyncio.to_thread(lambda: call.made(_response(call, made, wire)))
 
 
 def request_of(
@@ -106,8 +106,9 @@ def request_of(
     known = model.spec.parameters
     if "stream" in known:  # how the images are sent changes nothing of them, their seed neither
         given = {name: value for name, value in given.items() if name not in _SENDING}
-    normal = {name: given.pop(name) for name in _NORMALIZED if name in given and name not in known}
+    normal: dict[str, Any] = {}
     if not _native(model):
+        normal = {name: given.pop(name) for name in _NORMALIZED if name in given and name not in known}
         given = {name: value for name, value in given.items() if name in known or name not in _ASIDE}
         normal = {name: value for name, value in normal.items() if value != "auto"}
         output = model.spec.output

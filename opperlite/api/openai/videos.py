@@ -9,7 +9,7 @@ from typing import Any
 from litestar.types import ASGIApp
 from msgspec.structs import replace
 
-from opperlite.api.calls import Call
+from opperlite.api.calls import Call, naming
 from opperlite.api.downloads import Download
 from opperlite.api.openai.bodies import Body, reference
 from opperlite.api.openai.schemas import (
@@ -62,8 +62,9 @@ async def create(call: Call) -> Reply:
                 image=_image(wire, body),
                 parameters={**body.rest(CreateVideo), **bridged, **own},
             )
-            job = await call.services.videos.submit(call.project, request, store=None)
-            return json_reply(video_of(JobView(job)), headers=_POLL)
+            with naming({"image": "input_reference"}):
+                job = await call.services.videos.submit(call.project, request, store=None)
+            return call.made(video_of(JobView(job)), headers=_POLL)
 
         return await call.once(body.fingerprint, run)
 
@@ -114,7 +115,7 @@ async def _changed(call: Call, kind: type[EditVideo]) -> Reply:
                 source = body.files["video"][0]
                 request = replace(request, model=wire.model or DEFAULT_MODEL, video=source)
                 job = await call.services.videos.submit(call.project, request, store=None)
-                return json_reply(video_of(JobView(job)), headers=_POLL)
+                return call.made(video_of(JobView(job)), headers=_POLL)
             if not isinstance(wire.video, dict) or not isinstance(wire.video.get("id"), str):
                 raise ValidationFailed("video must be a file, or {id} of a completed video", field="video")
             return await _again(call, _id(wire.video["id"]), request)
@@ -127,7 +128,7 @@ async def _again(call: Call, job_id: str, request: types.VideoRequest) -> Reply:
     view = await call.services.jobs.view(call.project, job_id)
     request = request if request.model else replace(request, model=view.job.model)
     job = await call.services.videos.remix(call.project, job_id, request, store=None)
-    return json_reply(video_of(JobView(job)), headers=_POLL)
+    return call.made(video_of(JobView(job)), headers=_POLL)
 
 
 def _extension(wire: ExtendVideo) -> float:
@@ -149,7 +150,7 @@ def _number(text: str) -> float:
 async def get_video(call: Call) -> Reply:
     """How a video stands."""
     view = await call.services.jobs.view(call.project, _id(call.path("video_id")))
-    return json_reply(video_of(_video(view)), headers=None if view.job.ended else _POLL)
+    return call.made(video_of(_video(view)), headers=None if view.job.ended else _POLL)
 
 
 async def list_videos(call: Call) -> Reply:

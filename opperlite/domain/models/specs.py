@@ -215,6 +215,7 @@ class Output(_Spec, frozen=True, kw_only=True):
     speech_formats: dict[str, SpeechFormat] = {}
     diarize: dict[str, Any] = {}
     prompt: str | None = None
+    translates: bool = True
 
 
 # ------------------------------------------------------------------------------------------ files and models
