@@ -31,6 +31,7 @@ KILLS = int(os.environ.get("OPPERLITE_TEST_KILLS", "3"))
 SEED = int(os.environ.get("OPPERLITE_TEST_SEED", "1"))
 FLAGS = ("--orphan-grace", "0.5", "--sweep-interval", "1s", "--jobs", "1", "--job-attempts", "100")
 LANES = 3
+KEPT = 60  # about as many files are there at each check, however long the campaign is
 IMAGE = {"model": "local/image", "prompt": "a kite", "size": "256x256", "response_format": "url"}
 VIDEO = {"model": "local/video", "prompt": "a kite", "parameters": {"duration": 1, "size": "320x180"}}
 
@@ -45,6 +46,7 @@ class Ledger:
         self.doubtful: set[str] = set()  # ids whose deletion was asked
         self.jobs: dict[str, bool] = {}  # id, whether its cancelling was acknowledged
         self.broken: list[Callable[[Server], None]] = []  # what to ask again, with the same key
+        self.read_back = 0  # times that a file was read back and was whole
 
 
 class Lane(threading.Thread):
@@ -58,14 +60,18 @@ class Lane(threading.Thread):
         self.failures: list[BaseException] = []
 
     def run(self) -> None:
-        work = (self._upload, self._upload, self._image, self._video, self._remove, self._cancel)
         try:
             while True:
-                self._random.choice(work)()
+                self._choose()()
         except requests.RequestException:
             return  # killed
         except BaseException as error:
             self.failures.append(error)
+
+    def _choose(self) -> Callable[[], None]:
+        if len(self._ledger.files) > KEPT and self._random.random() < 0.5:
+            return self._remove
+        return self._random.choice((self._upload, self._upload, self._image, self._video, self._remove, self._cancel))
 
     def _kept(self, ask: Callable[[Server], None]) -> None:
         try:
@@ -175,6 +181,8 @@ def test_no_kill_loses_what_was_acknowledged(tmp_path: Path) -> None:
         assert faults(server.data) == []
         assert server.end()[0] == 0
         assert "Traceback" not in server.log
+    ended = f"{len(ledger.jobs)} jobs ended, {sum(ledger.jobs.values())} of them cancelled"
+    print(f"{KILLS} kills: files read back {ledger.read_back} times, {len(ledger.gone)} deleted, {ended}")
     assert len(ledger.files) + len(ledger.gone) > KILLS, "next to nothing was asked"
 
 
@@ -187,18 +195,25 @@ def check(server: Server, ledger: Ledger) -> None:
         link = server.get(f"/v3/files/{file_id}/content")
         assert link.status_code == 200, (file_id, link.text)
         assert hashlib.sha256(server.download(link.json()["url"])).hexdigest() == sha256
+        ledger.read_back += 1
     listed = [file for file in all_files(server) if not file["filename"].startswith("gen_")]
     unknown = {file["id"] for file in listed} - set(ledger.files)
     assert unknown <= ledger.doubtful - ledger.gone, unknown
-    jobs = {job["id"] for job in server.get("/v3/artifacts?limit=100").json()["data"]}
-    assert jobs <= set(ledger.jobs), jobs - set(ledger.jobs)
-    if len(ledger.jobs) <= 100:
-        assert jobs == set(ledger.jobs)
+    assert {job["id"] for job in all_jobs(server)} == set(ledger.jobs)
     assert faults(server.data) == []
 
 
 def all_files(server: Server) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     while page := server.get(f"/v3/files?limit=100&offset={len(found)}").json()["data"]:
+        found += page
+    return found
+
+
+def all_jobs(server: Server) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while page := server.get("/v3/artifacts?limit=100" + (f"&before={found[-1]['id']}" if found else "")).json()[
+        "data"
+    ]:
         found += page
     return found
