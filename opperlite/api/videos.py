@@ -7,6 +7,7 @@ from opperlite.api.images import accepted, source_of, sources_of
 from opperlite.api.replies import Reply, json_reply
 from opperlite.api.schemas import ArtifactItem, ArtifactList, ArtifactStatus, VideoRequest, moment, warnings_of
 from opperlite.domain import types
+from opperlite.domain.errors import NotFound, ValidationFailed
 from opperlite.domain.files import Files
 from opperlite.domain.jobs import JobView
 
@@ -50,13 +51,17 @@ async def status(call: Call) -> Reply:
 async def list_artifacts(call: Call) -> Reply:
     """The project's jobs, newest first (an addition of this server)."""
     limit = call.number("limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
-    views = await call.services.jobs.page(
-        call.project,
-        states=_STATES[call.choice("status", tuple(_STATES)) or ""],
-        kind=_KINDS[call.choice("type", tuple(_KINDS)) or ""],
-        limit=limit + 1,
-        before=call.text("before"),
-    )
+    before = call.text("before")
+    try:
+        views = await call.services.jobs.page(
+            call.project,
+            states=_STATES[call.choice("status", tuple(_STATES)) or ""],
+            kind=_KINDS[call.choice("type", tuple(_KINDS)) or ""],
+            limit=limit + 1,
+            before=before,
+        )
+    except NotFound:
+        raise ValidationFailed(f"before names no job of this project: {before!r:.80}", field="before") from None
     return json_reply(ArtifactList([item_of(view) for view in views[:limit]], len(views) > limit))
 
 

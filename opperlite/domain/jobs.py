@@ -125,7 +125,12 @@ class Jobs:
         before: str | None = None,
         oldest_first: bool = False,
     ) -> Sequence[JobView]:
-        """The project's jobs, newest first unless `oldest_first`, behind `before`; without their files."""
+        """The project's jobs, newest first unless `oldest_first`, behind `before`; without their files.
+
+        Raises NotFound where no job is named `before`: an empty page would look like the end of the list.
+        """
+        if before is not None and await self._store.job(project.id, before) is None:
+            raise NotFound(f"No job {before[:64]!r} in this project")
         jobs = await self._store.jobs(
             project.id,
             states=states,

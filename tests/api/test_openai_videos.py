@@ -13,9 +13,9 @@ import pytest
 from opperlite.api.openai.errors import FINAL, body_of, headers_of, problem_of, speaks_openai, status_of
 from opperlite.domain.errors import ProviderFailed, ProviderRefused, all_errors
 from opperlite.domain.types import VideoPlan
-from tests.api.conftest import World, world_of
+from tests.api.conftest import World, error_of, world_of
 from tests.api.openai import problem
-from tests.fakes import NOW, PreviewingProvider, mp4, png
+from tests.fakes import NOW, PreviewingProvider, mp4, png, sound
 
 SORA = {"model": "sora-2", "prompt": "a kite", "seconds": "8", "size": "1280x720"}
 
@@ -112,8 +112,18 @@ async def test_videos_are_paged(world: World) -> None:
     assert await page(limit=2) == ([ids[4], ids[3]], True)
     assert await page(limit=3, after=ids[3]) == ([ids[2], ids[1], ids[0]], False)
     assert await page(order="asc", limit=2, after=ids[0]) == ([ids[1], ids[2]], True)
-    for query in ("limit=0", "limit=x", "order=up"):
+    for query in ("limit=0", "limit=x", "order=up", "after=nothing", f"after=video_{'0' * 32}"):
         problem(await world.client.get(f"/v1/videos?{query}"), 400, "invalid_request_error", query.partition("=")[0])
+    for query in ("limit=0", "status=done", "type=sound", f"before=gen_{'0' * 32}"):
+        error_of(await world.client.get(f"/v3/artifacts?{query}"), 400, "validation_error", query.partition("=")[0])
+    foreign = world.client_of("another")
+    problem(await foreign.get(f"/v1/videos?after={ids[0]}"), 400, "invalid_request_error", "after")
+
+
+async def test_a_first_picture_of_another_kind_is_named_as_it_was_sent(world: World) -> None:
+    files = {"input_reference": ("a.wav", sound(), "image/png")}
+    reply = await world.client.post("/v1/videos", data={"prompt": "a kite"}, files=files)
+    problem(reply, 400, "invalid_request_error", "input_reference")
 
 
 async def test_a_form_with_a_first_picture(world: World) -> None:

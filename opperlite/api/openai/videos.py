@@ -157,13 +157,16 @@ async def list_videos(call: Call) -> Reply:
     """The project's videos, newest first unless `order` is asc."""
     limit = call.number("limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
     after = call.text("after")
-    views = await call.services.jobs.page(
-        call.project,
-        kind="video",
-        limit=limit + 1,
-        before=None if after is None else _id(after),
-        oldest_first=call.choice("order", ORDERS) == "asc",
-    )
+    try:
+        views = await call.services.jobs.page(
+            call.project,
+            kind="video",
+            limit=limit + 1,
+            before=None if after is None else _id(after),
+            oldest_first=call.choice("order", ORDERS) == "asc",
+        )
+    except NotFound:
+        raise ValidationFailed(f"after names no video of this project: {after!r:.80}", field="after") from None
     data = [video_of(view) for view in views[:limit]]
     return json_reply(
         VideoList(
