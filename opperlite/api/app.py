@@ -12,7 +12,7 @@ from litestar import Litestar, Request, Response
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from opperlite.api.access import AccessLog
 from opperlite.api.addresses import Addresses, is_local
@@ -56,7 +56,25 @@ def create_app(services: Services, settings: Settings) -> ASGIApp:
         logging_config=None,
         request_max_body_size=None,
     )
-    return Entrance(application, addresses, _access_log(settings), metrics)
+    told = application if not settings.cors_origin or "*" in settings.cors_origin else _varying(application)
+    return Entrance(told, addresses, _access_log(settings), metrics)
+
+
+def _varying(application: ASGIApp) -> ASGIApp:
+    """Tell caches of every reply that it depends on the Origin, also where none was sent or it was not allowed.
+
+    Otherwise a browser that has shown a picture gives a script the same reply, without the permission to read it.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.start" and not any(name == b"vary" for name, _ in message["headers"]):
+                message["headers"] = [*message["headers"], (b"vary", b"Origin")]
+            await send(message)
+
+        await application(scope, receive, tell)
+
+    return answer
 
 
 def _access_log(settings: Settings) -> AccessLog | None:

@@ -366,6 +366,12 @@ async def test_pages_of_other_origins_read_replies_only_where_allowed(world: Wor
         assert reply.headers["access-control-allow-origin"] == "https://app.example"
         other = await allowing.client.get("/health", headers={"Origin": "https://evil.example"})
         assert other.headers.get("access-control-allow-origin") != "https://evil.example"
+        file = await allowing.upload()
+        url = (await allowing.client.get(f"/v3/files/{file['id']}/content")).json()["url"]
+        for path in ("/health", "/v3/nothing", "/v3/files", url):
+            for sent in ({}, headers, {"Origin": "https://evil.example"}):
+                told = await allowing.client.get(path, headers=sent)
+                assert [value for name, value in told.headers.multi_items() if name == "vary"] == ["Origin"]
 
 
 def test_every_error_has_one_status() -> None:
