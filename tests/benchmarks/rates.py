@@ -1,8 +1,8 @@
 """Requests per second: status polls and durable submits beside aimock, metadata and lists beside moto and LiteLLM."""
 
-import contextlib
 import json
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.benchmarks.peers import aimock, litellm, moto
 from tests.benchmarks.peers.installation import Installation
 from tests.benchmarks.peers.process import Peer
 from tests.benchmarks.rows import Aim, Row
-from tests.benchmarks.turns import Measure, in_turns
+from tests.benchmarks.turns import in_turns
 from tests.e2e.media import sine_wave
 from tests.e2e.processes import children, paused, processor_seconds, wait_until
 from tests.e2e.server import Server, serving
@@ -44,7 +44,7 @@ def rows(folder: Path, peers: Installation) -> Iterator[Row]:
         bodies = [sine_wave(0.05, 200 + step) for step in range(_FILES)]
         ids = [server.upload(body, "a.wav").json()["id"] for body in bodies]
         with moto.serving(peers, folder) as bucket, litellm.serving(peers, folder, _LISTED) as proxy:
-            yield from _files(server, ids, moto.filled(bucket, bodies) if bucket else None, proxy)
+            yield from _files(server, ids[7], _bucket(bucket, bodies), _proxy(proxy))
     with tempfile.TemporaryFile(dir=folder) as file:
         yield Row(GROUP, "fsync of 4 kB appended, alone", "/s", tuple(syncs(file) for _ in range(_ROUNDS)))
 
@@ -56,26 +56,32 @@ def made(folder: Path) -> Path:
 
 
 class _Rate:
-    """Requests per second of one call; with the costs of the server whose `pid` is given."""
+    """Requests per second of one call, and what they cost the server's process `pid`; of a slow one with patience."""
 
-    def __init__(self, call: Call, connections: int, pid: int | None = None) -> None:
-        self._call, self._connections, self._pid = call, connections, pid
+    def __init__(self, call: Call, connections: int, pid: int, patient: bool = False) -> None:
+        self._call, self._connections, self._pid, self._patient = call, connections, pid, patient
         self._costs: list[float] = []
         self._p99s: list[float] = []
 
     def __call__(self) -> float:
-        before = processor_seconds(self._pid) if self._pid else 0.0
-        outcome = load(self._call, _SECONDS, self._connections)
-        if self._pid:
-            self._costs.append((processor_seconds(self._pid) - before) / outcome.requests)
-            self._p99s.append(outcome.p99)
+        before = processor_seconds(self._pid)
+        outcome = load(self._call, _SECONDS, self._connections, self._patient)
+        self._costs.append((processor_seconds(self._pid) - before) / outcome.requests)
+        self._p99s.append(outcome.p99)
         return outcome.rate
 
     @property
     def note(self) -> str:
-        """The median cost and latency."""
-        cost, p99 = (sorted(found)[len(found) // 2] for found in (self._costs, self._p99s))
-        return f"{cost * 1e6:.0f} us of the server's processor each ({1 / cost:,.0f}/s by one core), p99 {p99:.1f} ms"
+        """The median latency and cost."""
+        return f"p99 {statistics.median(self._p99s):.1f} ms, {self.cost} of processor each"
+
+    @property
+    def cost(self) -> str:
+        return f"{statistics.median(self._costs) * 1e6:.0f} us"
+
+
+def _note(ours: _Rate, theirs: _Rate | None) -> str:
+    return f"{ours.note}; theirs {theirs.cost}" if theirs else ours.note
 
 
 def _running_job(server: Server) -> str:
@@ -91,23 +97,23 @@ def _bearer(server: Server) -> dict[str, str]:
 def _jobs(server: Server, status_url: str, peer: Peer | None) -> Iterator[Row]:
     headers = _bearer(server)
     body = json.dumps(VIDEO)
+    poll = Call(status_url, headers=headers)
     submit = Call(f"{server.url}/v3/videos", "POST", headers | _JSON, body, expected=202)
-    theirs: tuple[Call, Call] | None = None
+    ours = [_Rate(call, _CONNECTIONS, server.pid) for call in (poll, submit)]
+    theirs: list[_Rate] | list[None] = [None, None]
     if peer:
-        theirs = (
-            Call(f"{peer.url}/v1/videos/{aimock.JOB}", headers=headers),
-            Call(f"{peer.url}/v1/videos", "POST", headers | _JSON, body),
-        )
-        requests.post(theirs[1].url, body, headers=_JSON, timeout=30).raise_for_status()  # the job that is polled
-    poll = _Rate(Call(status_url, headers=headers), _CONNECTIONS, server.pid)
-    ours, beside = in_turns(_ROUNDS, poll, theirs and _Rate(theirs[0], _CONNECTIONS))
+        post = Call(f"{peer.url}/v1/videos", "POST", headers | _JSON, body)
+        requests.post(post.url, body, headers=_JSON, timeout=30).raise_for_status()  # the job that is polled
+        status = Call(f"{peer.url}/v1/videos/{aimock.JOB}", headers=headers)
+        theirs = [_Rate(call, _CONNECTIONS, peer.pid) for call in (status, post)]
+    polls, beside = in_turns(_ROUNDS, ours[0], theirs[0])
     name = "poll one job's status, 32 connections"
-    yield Row(GROUP, name, "/s", ours, Aim(">=", 1.0), poll.note, "aimock's video status", beside)
-    posts = _Rate(submit, _CONNECTIONS, server.pid)
-    ours, beside = in_turns(_ROUNDS, posts, theirs and _Rate(theirs[1], _CONNECTIONS))
+    yield Row(GROUP, name, "/s", polls, Aim(">=", 1.0), _note(ours[0], theirs[0]), "aimock's video status", beside)
+    submits, beside = in_turns(_ROUNDS, ours[1], theirs[1])
     name = "submit a durable video job, 32 connections"
-    yield Row(GROUP, name, "/s", ours, Aim(">=", 0.25), posts.note, "aimock's POST in memory", beside)
-    yield Row(GROUP, name, "/s", ours, Aim(">=", 2_000))
+    note = _note(ours[1], theirs[1])
+    yield Row(GROUP, name, "/s", submits, Aim(">=", 0.25), note, "aimock's POST in memory", beside)
+    yield Row(GROUP, name, "/s", submits, Aim(">=", 2_000))
 
 
 def _alone(server: Server) -> Iterator[Row]:
@@ -117,37 +123,41 @@ def _alone(server: Server) -> Iterator[Row]:
     yield Row(GROUP, "health, 32 connections", "/s", ours, note=health.note)
 
 
-def _files(server: Server, ids: list[str], bucket: str | None, proxy: Peer | None) -> Iterator[Row]:
-    """The same by moto (S3's names for it) and by LiteLLM (OpenAI's names)."""
+def _files(server: Server, file_id: str, bucket: list[_Rate | None], proxy: list[_Rate | None]) -> Iterator[Row]:
+    """Metadata and a list, by S3's names for it and by OpenAI's."""
     headers = _bearer(server)
-    theirs = proxy.headers if proxy else {}
-    works = {
-        "metadata of a file": (
-            Call(f"{server.url}/v3/files/{ids[7]}", headers=headers),
-            Call(f"{bucket}/7.wav", "HEAD") if bucket else None,
-            Call(f"{proxy.url}/v1/files/{litellm.FILE}", headers=theirs) if proxy else None,
-        ),
-        "list of 100 files": (
-            Call(f"{server.url}/v3/files?limit={_LISTED}", headers=headers),
-            Call(f"{bucket}?list-type=2&max-keys={_LISTED}") if bucket else None,
-            Call(f"{proxy.url}/v1/files?limit={_LISTED}", headers=theirs) if proxy else None,
-        ),
-    }
-    besides = {"metadata of a file": "moto's HeadObject", "list of 100 files": "moto's ListObjectsV2"}
-    for name, (own, *others) in works.items():
-        _warmed(others)
-        rate = _Rate(own, _FEWER, server.pid)
-        measures: list[Measure | None] = [_Rate(other, _FEWER) if other else None for other in others]
-        ours, by_moto, by_litellm = in_turns(_ROUNDS, rate, *measures)
-        yield Row(GROUP, name, "/s", ours, Aim(">=", 5), rate.note, besides[name], by_moto)
-        yield Row(GROUP, name, "/s", ours, Aim(">=", 5), "", "LiteLLM proxy", by_litellm)
+    works = (
+        ("metadata of a file, 8 connections", f"/v3/files/{file_id}", "moto's HeadObject"),
+        ("list of 100 files, 8 connections", f"/v3/files?limit={_LISTED}", "moto's ListObjectsV2"),
+    )
+    for (name, path, beside), by_moto, by_proxy in zip(works, bucket, proxy, strict=True):
+        rate = _Rate(Call(f"{server.url}{path}", headers=headers), _FEWER, server.pid)
+        ours, motos, proxys = in_turns(_ROUNDS, rate, by_moto, by_proxy)
+        yield Row(GROUP, name, "/s", ours, Aim(">=", 5), _note(rate, by_moto), beside, motos)
+        note = f"theirs {by_proxy.cost} of processor each" if by_proxy else ""
+        yield Row(GROUP, name, "/s", ours, Aim(">=", 5), note, "LiteLLM proxy", proxys)
 
 
-def _warmed(calls: list[Call | None]) -> None:
+def _bucket(peer: Peer | None, bodies: list[bytes]) -> list[_Rate | None]:
+    if peer is None:
+        return [None, None]
+    bucket = moto.filled(peer, bodies)
+    return _warmed(peer, Call(f"{bucket}/7.wav", "HEAD"), Call(f"{bucket}?list-type=2&max-keys={_LISTED}"))
+
+
+def _proxy(peer: Peer | None) -> list[_Rate | None]:
+    if peer is None:
+        return [None, None]
+    files = f"{peer.url}/v1/files"
+    calls = (f"{files}/{litellm.FILE}", f"{files}?limit={_LISTED}")
+    return _warmed(peer, *(Call(url, headers=peer.headers) for url in calls))
+
+
+def _warmed(peer: Peer, *calls: Call) -> list[_Rate | None]:
     """The first request loads what later ones use."""
-    with contextlib.closing(requests.Session()) as session:
-        for call in filter(None, calls):
-            session.request(call.method, call.url, headers=dict(call.headers), timeout=60).raise_for_status()
+    for call in calls:
+        requests.request(call.method, call.url, headers=dict(call.headers), timeout=60).raise_for_status()
+    return [_Rate(call, _FEWER, peer.pid, patient=True) for call in calls]
 
 
 def syncs(file: BinaryIO) -> float:

@@ -5,6 +5,7 @@ import os
 import socket
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -81,5 +82,5 @@ def _answers(port: int) -> bool:
 
 def _bare() -> float:
     began = time.perf_counter()
-    subprocess.run([PROGRAM[0], "-c", "pass"], check=True, env=os.environ)
+    subprocess.run([sys.executable, "-c", "pass"], check=True, env=os.environ)
     return time.perf_counter() - began
