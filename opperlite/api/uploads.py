@@ -105,7 +105,7 @@ class Form:
         if self._counted and self.files:
             raise ValidationFailed("Send one file part, not several", field=segment.name)
         filename = None
-        if segment.filename is not None:
+        if segment.filename:
             # Browsers write line breaks of a name as %0D and %0A.
             filename = checked_filename(segment.filename.replace("%0D", "\r").replace("%0A", "\n"))
         expected = None

@@ -86,6 +86,8 @@ async def test_the_filename_field_wins_over_the_parts_own(world: World) -> None:
     assert reply.json()["filename"] == "field.png"
     reply = await world.client.post("/v3/files", files={"file": ("part.png", png())}, data={"filename": ""})
     assert reply.json()["filename"] == "part.png"
+    unnamed = await world.client.post("/v3/files", content=form(part("file", png(), "")), headers=FORM)
+    assert unnamed.json()["filename"] == "upload"
 
 
 async def test_names_beyond_ascii_are_kept(world: World) -> None:
