@@ -19,7 +19,7 @@ Planes = NDArray[np.uint8]
 _COLUMNS: Final = 10
 _ROWS: Final = 6
 # Two warped pictures this far apart blend into what lies between them without a visible ghost.
-_STEP_PIXELS: Final = 2.0
+_STEP_PIXELS: Final = 3.0
 _Mesh = list[tuple[tuple[int, int, int, int], tuple[float, ...]]]
 
 
@@ -86,7 +86,7 @@ def depth_map(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
 class Warp:
     """A picture seen by a moving camera.
 
-    The warp proper is costly, so it is done every other pixel of motion and what lies between is blended.
+    The warp proper is costly, so it is done every few pixels of motion and what lies between is blended.
     """
 
     def __init__(self, planes: Planes, depth: NDArray[np.float64], camera: Camera, steps: int) -> None:
