@@ -101,12 +101,20 @@ def opperlite_flags() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="session")
-def opperlite(tmp_path_factory: pytest.TempPathFactory, opperlite_flags: tuple[str, ...]) -> Iterator[OpperliteServer]:
+def opperlite_program() -> tuple[str, ...]:
+    """The command that the server is started by; override it to test against a built program."""
+    return (sys.executable, "-m", "opperlite")
+
+
+@pytest.fixture(scope="session")
+def opperlite(
+    tmp_path_factory: pytest.TempPathFactory, opperlite_program: tuple[str, ...], opperlite_flags: tuple[str, ...]
+) -> Iterator[OpperliteServer]:
     """An opperlite server on a free port, with a temporary folder."""
     folder = tmp_path_factory.mktemp("opperlite")
     (folder / "opperlite.toml").touch()
     own = {name: value for name, value in os.environ.items() if not name.startswith("OPPERLITE_")}
-    command = [sys.executable, "-m", "opperlite", "serve", "--port", "0", "--data", str(folder / "data")]
+    command = [*opperlite_program, "serve", "--port", "0", "--data", str(folder / "data")]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 -- our own program
             [*command, *opperlite_flags],

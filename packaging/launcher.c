@@ -262,8 +262,8 @@ static int try_out(const char *program) {
     while (length && said[length - 1] == '\n') length--;
     said[length] = 0;
     if (strrchr(said, '\n')) last = strrchr(said, '\n') + 1;
-    refuse("the program does not start on this system, it needs %s: %s", trailer.needs, last);
-    fail(refusal);
+    return refuse("the program does not start on this system%s%s: %s", trailer.needs[0] ? ", it needs " : "",
+                  trailer.needs, last);
 }
 
 /* Refuse a folder that somebody else could have put programs into. */
@@ -362,7 +362,10 @@ static int install(int file, int cache, const char *path) {
     sync();
 #endif
     close(folder);
-    if (try_out(program)) return remove_tree(cache, fresh), -1;
+    if (try_out(program)) {
+        remove_tree(cache, fresh);
+        fail(refusal); /* no other folder helps */
+    }
     if (renameat(cache, fresh, cache, trailer.build) && errno != EEXIST && errno != ENOTEMPTY)
         return refuse("%s cannot be written: %s", path, strerror(errno));
     fsync(cache);

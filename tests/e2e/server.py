@@ -1,4 +1,7 @@
-"""A server as a real process: started in a folder of its own, asked over HTTP, stopped or killed, started again."""
+"""A server as a real process: started in a folder of its own, asked over HTTP, stopped or killed, started again.
+
+With `OPPERLITE_TEST_PROGRAM` it is that program, as a build made it, in an emptied environment.
+"""
 
 import contextlib
 import os
@@ -7,19 +10,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import requests
 
-PROGRAM = [sys.executable, "-m", "opperlite"]
+BUILT = os.environ.get("OPPERLITE_TEST_PROGRAM")
+PROGRAM = [str(Path(BUILT).absolute())] if BUILT else [sys.executable, "-m", "opperlite"]
+CACHE = Path(__file__).parents[2] / "build" / "test-cache"  # where a one-file program unpacks itself
 PATIENCE = 60.0
 
 
 def environment(folder: Path) -> dict[str, str]:
     """The surroundings of every command: no setting of the machine's user, all state inside `folder`."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("OPPERLITE_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPPERLITE_")}
+    own = {"OPPERLITE_CACHE": str(CACHE)} if BUILT else kept
     return own | {"XDG_CONFIG_HOME": str(folder / "config"), "OPPERLITE_DATA": str(folder / "data")}
 
 
@@ -33,10 +39,18 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 class Server:
     """A server process, ready to be asked, and what its banner told.
 
-    `url` has no slash at its end. Requests go over one kept session and carry `key` unless another is given.
+    `url` has no slash at its end. Requests go over one kept session and carry `key` unless another is given. `env` is
+    the whole environment of the process in place of the usual one, `user` the id of whom it runs as.
     """
 
-    def __init__(self, folder: Path, *flags: str, key: str = "demo") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *flags: str,
+        key: str = "demo",
+        env: Mapping[str, str] | None = None,
+        user: int | None = None,
+    ) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.key = key
@@ -46,7 +60,10 @@ class Server:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*PROGRAM, "serve", "--port", "0", *flags],
-                env=environment(folder),
+                env=environment(folder) if env is None else env,
+                cwd="/" if BUILT else None,
+                user=user,
+                group=user,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -140,9 +157,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *flags: str, key: str = "demo") -> Iterator[Server]:
-    """A server in `folder`, killed at the end if it still runs."""
-    server = Server(folder, *flags, key=key)
+def serving(folder: Path, *flags: str, key: str = "demo", **surroundings: Any) -> Iterator[Server]:
+    """A server in `folder`, killed at the end if it still runs; `surroundings` are `env` and `user`."""
+    server = Server(folder, *flags, key=key, **surroundings)
     try:
         yield server
     finally:

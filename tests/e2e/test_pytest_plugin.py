@@ -6,6 +6,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from tests.e2e.server import BUILT, CACHE, PROGRAM
+
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
 
 SAMPLE = """
@@ -82,6 +84,14 @@ def test_nothing_heavy_is_imported():
 """
 
 
+PROGRAM_FIXTURE = """
+
+@pytest.fixture(scope="session")
+def opperlite_program():
+    return {program!r}
+"""
+
+
 def run(folder: Path, *tests: str) -> subprocess.CompletedProcess[str]:
     (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings =\n    error\n    ignore::DeprecationWarning\n")
     for number, text in enumerate(tests):
@@ -90,7 +100,12 @@ def run(folder: Path, *tests: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "opperlite.pytest_plugin"],
         cwd=folder,
-        env=own | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        env=own
+        | {
+            "XDG_CACHE_HOME": str(CACHE),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        },
         capture_output=True,
         text=True,
         timeout=60,
@@ -103,7 +118,7 @@ def test_pytest_finds_the_fixtures() -> None:
 
 
 def test_a_sample_project_runs_against_a_server_of_its_own(tmp_path: Path) -> None:
-    done = run(tmp_path, SAMPLE)
+    done = run(tmp_path, SAMPLE + (PROGRAM_FIXTURE.format(program=PROGRAM) if BUILT else ""))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 passed" in done.stdout
 
