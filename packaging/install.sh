@@ -171,8 +171,8 @@ print_to() {
     if "$builds/current/opperlite" "$@" >"$target.new-$$" 2>/dev/null; then
         mv -f -- "$target.new-$$" "$target"
     else
-        rm -f -- "$target.new-$$"
-        fail "opperlite is installed, but \`opperlite $*\` does not work, so $target could not be written"
+        rm -f -- "$target" "$target.new-$$"
+        printf 'install.sh: this opperlite does not know "%s", so there is no %s\n' "$*" "$target" >&2
     fi
 }
 

@@ -47,7 +47,7 @@ def _compress(folder: Path, payload: Path, date: int, level: int) -> int:
         payload.open("wb") as file,
         zstandard.ZstdCompressor(compression_params=settings).stream_writer(file) as packed,
     ):
-        return archives.write_tar(folder, packed, "", date)  # type: ignore[arg-type]
+        return archives.write_tar(folder, packed, "", date)
 
 
 def _compile(work: Path) -> Path:
