@@ -23,12 +23,23 @@ CLIPS = (
     "a fish in a coral reef",
     'a lighthouse in the fog, "Mind the rocks!"',
 )
-VOICES = ("alloy", "ash", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse")
-SENTENCE = "The quick brown fox jumps over the lazy dog, and {voice} reads it aloud."
+SPEECHES = (  # voice, text, manner
+    ("alloy", "Good morning. The quick brown fox jumps over the lazy dog.", None),
+    ("onyx", "The ship leaves at 7:45 on March 3rd, from pier 12.", None),
+    ("nova", "We have won! Everybody, come and see!", "excited"),
+    ("ash", "The library is closed now. Please speak quietly.", "whisper"),
+    ("echo", "Breathe in. Hold. And slowly breathe out again.", "calm and slow"),
+    ("coral", "Der Zug nach Köln hat heute leider zwanzig Minuten Verspätung.", None),
+    ("fable", "Il était une fois un renard qui vivait au bord de la mer.", None),
+    ("sage", "Mañana por la mañana iremos juntos al mercado.", None),
+    ("shimmer", "Godmorgon! Idag skiner solen över hela landet.", None),
+    ("verse", "Dr. Lee paid $19.99 for 3 kg of apples, i.e. far too much.", None),
+)
+_FRAMES_SHOWN = 4
 
 
 class Piece(NamedTuple):
-    """One thing to make: its file and how."""
+    """One thing to make: its file, what is asked for, and how."""
 
     path: Path
     title: str
@@ -39,12 +50,12 @@ class Piece(NamedTuple):
 @click.argument("folder", metavar="[DIR]", required=False, default="opperlite-demo", type=click.Path(path_type=Path))
 @click.option("--pictures", default=60, show_default=True, type=click.IntRange(0, 60), help="How many pictures.")
 @click.option("--clips", default=10, show_default=True, type=click.IntRange(0, len(CLIPS)), help="How many clips.")
-@click.option("--voices", default=10, show_default=True, type=click.IntRange(0, len(VOICES)), help="How many voices.")
+@click.option("--voices", default=10, show_default=True, type=click.IntRange(0, len(SPEECHES)), help="How many voices.")
 def demo(folder: Path, pictures: int, clips: int, voices: int) -> None:
     """Show what the embedded engine makes.
 
-    Writes pictures, clips and voices to DIR (opperlite-demo unless given), a contact sheet of the pictures, and a page
-    index.html to look at it all. Needs no server and no network.
+    Writes pictures, clips and voices to DIR (opperlite-demo unless given), contact sheets of the pictures and of the
+    clips' frames, and a page index.html to look at it all. Needs no server and no network.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +72,8 @@ def demo(folder: Path, pictures: int, clips: int, voices: int) -> None:
                 piece.make(piece.path)
     if groups["Pictures"]:
         _contact_sheet(folder / "contact-sheet.png", groups["Pictures"])
+    if groups["Clips"]:
+        _clip_sheet(folder / "clip-sheet.png", groups["Clips"])
     (folder / "index.html").write_text(_page(groups), "utf-8")
     click.echo(f"Look at {(folder / 'index.html').resolve().as_uri()}")
 
@@ -103,16 +116,23 @@ def _clips(folder: Path, count: int) -> list[Piece]:
 
 
 def _voices(folder: Path, count: int) -> list[Piece]:
-    def maker(voice: str) -> Callable[[Path], object]:
+    def maker(voice: str, text: str, manner: str | None) -> Callable[[Path], object]:
         def make(path: Path) -> None:
             from opperlite.engine.sound import audio, speech
 
-            spoken = speech.speak(SENTENCE.format(voice=voice), voice=voice)
-            audio.encode(spoken.samples, spoken.rate, "mp3", path)
+            spoken = speech.speak(text, voice=voice, instructions=manner)
+            audio.encode(spoken.samples, spoken.rate, "mp3", path, metadata={"title": text, "artist": voice})
 
         return make
 
-    return [Piece(folder / f"voice-{voice}.mp3", voice, maker(voice)) for voice in VOICES[:count]]
+    return [
+        Piece(
+            folder / f"voice-{voice}.mp3",
+            f"{voice}{f', {manner}' if manner else ''}: {text}",
+            maker(voice, text, manner),
+        )
+        for voice, text, manner in SPEECHES[:count]
+    ]
 
 
 def _contact_sheet(path: Path, pieces: Sequence[Piece]) -> None:
@@ -121,6 +141,26 @@ def _contact_sheet(path: Path, pieces: Sequence[Piece]) -> None:
 
     sheet = contact_sheet([pixels.decode(piece.path) for piece in pieces], 6, [piece.title for piece in pieces])
     path.write_bytes(pixels.encode(sheet, "png"))
+
+
+def _clip_sheet(path: Path, pieces: Sequence[Piece]) -> None:
+    """A row of frames for each clip, its prompt below."""
+    import numpy as np
+    from PIL import Image
+
+    from opperlite.engine.clips import video
+    from opperlite.engine.pictures import pixels, typeface
+
+    rows = []
+    for piece in pieces:
+        frames = Image.fromarray(video.spritesheet(piece.path, columns=_FRAMES_SHOWN, rows=1, width=320))
+        row = Image.new("RGB", (frames.width, frames.height + 32), (255, 255, 255))
+        row.paste(frames)
+        words = Image.new("L", (frames.width, 32))
+        typeface.write(words, typeface.written(piece.title), 14, 4, 16)
+        row.paste((40, 40, 44), (0, frames.height), words)
+        rows.append(np.asarray(row))
+    path.write_bytes(pixels.encode(np.ascontiguousarray(np.concatenate(rows)), "png"))
 
 
 def _page(groups: dict[str, list[Piece]]) -> str:
