@@ -179,6 +179,15 @@ def test_a_program_that_does_not_run_here_is_refused(
     assert not (prefix / "bin/opperlite").exists()
 
 
+def test_a_program_without_a_page_is_installed_all_the_same(install: Run, tmp_path: Path, prefix: Path) -> None:
+    done(install(archive(tmp_path / "from", "2.0.0")))
+    ran = install(archive(tmp_path / "from", "1.0.0", PROGRAM.replace("    man)", "    man) exit 2 ;;\n    manual)")))
+    assert ran.returncode == 0
+    assert ran.stderr.count("\n") == 1
+    assert not (prefix / "share/man/man1/opperlite.1").exists()  # rather none than that of another version
+    assert answer(prefix) == "opperlite 1.0.0: \n"
+
+
 def test_a_kill_leaves_what_was_there(install: Run, tmp_path: Path, prefix: Path) -> None:
     done(install(archive(tmp_path / "from", "1.0.0")))
     slow = archive(tmp_path / "from", "2.0.0", "#!/bin/sh\nsleep 30\n")
