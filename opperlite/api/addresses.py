@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from litestar.types import Scope
+from opperlite.api.asgi import Scope, header_of
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_AUTHORITY = re.compile(r"[A-Za-z0-9._~\-:\[\]]*")  # it becomes the beginning of links
+_REMEMBERED = 1000
 
 
 class Addresses:
@@ -24,15 +27,16 @@ class Addresses:
         if public_url:
             self._hosts.add((urlsplit(public_url).hostname or "").lower())
         self._guarded = is_loopback(host)
+        self._known: set[str] = set()  # Host headers that were found good
 
     def base(self, scope: Scope) -> str:
         """The base URL of links in the reply: the public URL, or the host by which the client came."""
         if self._public is not None:
             return self._public
-        scheme, host = str(scope["scheme"]), _header(scope, b"host")
+        scheme, host = str(scope["scheme"]), header_of(scope, b"host") or ""
         if self._trusted and self._is_trusted(scope):
-            scheme = _first(_header(scope, b"x-forwarded-proto")) or scheme
-            host = _first(_header(scope, b"x-forwarded-host")) or host
+            scheme = _first(header_of(scope, b"x-forwarded-proto") or "") or scheme
+            host = _first(header_of(scope, b"x-forwarded-host") or "") or host
         if not host:
             server = scope.get("server") or ("127.0.0.1", None)
             host = f"{server[0]}:{server[1]}" if server[1] else server[0]
@@ -40,10 +44,16 @@ class Addresses:
 
     def known(self, scope: Scope) -> bool:
         """Whether the request's Host may be answered."""
-        if not self._guarded:
+        host = header_of(scope, b"host") or ""
+        if host in self._known:
             return True
-        host = _header(scope, b"host")
-        return not host or host_name(host) in self._hosts or _is_loopback_address(host_name(host))
+        if not _AUTHORITY.fullmatch(host):
+            return False
+        name = host_name(host)
+        known = not self._guarded or not host or name in self._hosts or _is_loopback_address(name)
+        if known and len(self._known) < _REMEMBERED:
+            self._known.add(host)
+        return known
 
     def _is_trusted(self, scope: Scope) -> bool:
         client = scope.get("client")
@@ -82,10 +92,3 @@ def is_local(scope: Scope) -> bool:
 
 def _first(value: str) -> str:
     return value.partition(",")[0].strip()
-
-
-def _header(scope: Scope, name: bytes) -> str:
-    for key, value in scope["headers"]:
-        if key == name:
-            return value.decode("latin-1")
-    return ""

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
-from litestar import Request
-from litestar.exceptions import InternalServerException
 from msgspec import Struct
 
+from opperlite.api.addresses import Addresses
+from opperlite.api.asgi import Request
 from opperlite.api.metrics import Metrics
 from opperlite.api.replies import Events, Reply, json_reply, replayed
 from opperlite.domain.errors import (
@@ -47,14 +47,14 @@ _LIMITS = ("minimum", "maximum", "minLength", "maxLength", "maxItems", "enum", "
 class Call:
     """A request with the caller's project (None where no key is needed and none was sent)."""
 
-    __slots__ = ("_body", "_max_json", "_project", "base", "metrics", "request", "services")
+    __slots__ = ("_addresses", "_body", "_max_json", "_project", "metrics", "request", "services")
 
     def __init__(
         self,
-        request: Request[Any, Any, Any],
+        request: Request,
         services: Services,
         project: Project | None,
-        base: str,
+        addresses: Addresses,
         max_json: int,
         metrics: Metrics,
     ) -> None:
@@ -62,7 +62,7 @@ class Call:
         self.request = request
         self.services = services
         self._project = project
-        self.base = base
+        self._addresses = addresses
         self._max_json = max_json
         self._body: bytes | None = None
 
@@ -72,9 +72,14 @@ class Call:
         assert self._project is not None
         return self._project
 
+    @property
+    def base(self) -> str:
+        """The base URL of links in the reply."""
+        return self._addresses.base(self.request.scope)
+
     def path(self, name: str) -> str:
         """A parameter of the path; a slash that was sent encoded is part of it."""
-        return str(self.request.path_params[name]).replace(ENCODED_SLASH, "/")
+        return self.request.path_params[name].replace(ENCODED_SLASH, "/")
 
     def number(self, name: str, default: int, least: int, most: int | None = None) -> int:
         """An integer of the query; below `least` or not an integer is refused, above `most` it is `most`."""
@@ -193,7 +198,7 @@ class Call:
 
     async def path_fingerprint(self) -> bytes:
         """What makes two requests without a body the same: the route."""
-        return hashlib.sha256(self.request.url.path.encode()).digest()
+        return hashlib.sha256(self.request.path.encode()).digest()
 
     # ---------------------------------------------------------------------------------------- patience
 
@@ -217,21 +222,20 @@ class Call:
             pass
 
 
-async def received(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+async def received(request: Request) -> AsyncIterator[bytes]:
     """The body as it comes in, in pieces that are not empty; raises Cancelled when the client goes away."""
-    try:
-        stream = aiter(request.stream())
-        while True:
+    more = True
+    while more:
+        try:
             async with asyncio.timeout(_PATIENCE):
-                chunk = await anext(stream, None)
-            if chunk is None:
-                return
-            if chunk:
-                yield chunk
-    except TimeoutError:
-        raise ClientTooSlow(f"No byte of the body came for {_PATIENCE:g} s") from None
-    except InternalServerException:  # how Litestar tells it
-        raise Cancelled("The client closed the connection") from None
+                message = await request.receive()
+        except TimeoutError:
+            raise ClientTooSlow(f"No byte of the body came for {_PATIENCE:g} s") from None
+        if message["type"] == "http.disconnect":
+            raise Cancelled("The client closed the connection")
+        more = message.get("more_body", False)
+        if chunk := message.get("body", b""):
+            yield chunk
 
 
 def decode(body: bytes, kind: type[S]) -> S:

@@ -1,7 +1,7 @@
-"""What one connection may take: the time and size of a request's head, and the form of a refusal before any route.
+"""The server's HTTP/1.1: uvicorn's, with bounds on a request's head, one form of refusals, and less work for a reply.
 
-uvicorn bounds neither, answers broken HTTP as plain text and before the requests that came with it, and copies bodies
-more often than need be.
+uvicorn bounds no head, answers broken HTTP as plain text and before the requests that came with it, copies bodies more
+often than need be, sends the head of a reply and its body apart, and starts and stops timers for every request.
 """
 
 from __future__ import annotations
@@ -10,15 +10,84 @@ import asyncio
 import secrets
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
+import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from opperlite.api.asgi import Message
 from opperlite.api.replies import error_reply
 from opperlite.domain.errors import BadRequest, OpperliteError, Unavailable
 
 HEAD_TIME = 20.0  # seconds from a connection's or a request's first byte to the end of its head
 HEAD_SIZE = 64 * 1024  # bytes of request line and headers
+_JOINED = 4096  # bytes of a body up to which it is copied behind its head
+
+
+class Exchange(RequestResponseCycle):
+    """A request and its reply. The head waits for the first bytes of the body, so that they leave together."""
+
+    _head = b""
+
+    async def send(self, message: Message) -> None:  # type: ignore[override]
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if message["type"] == "http.response.start":
+            self._begin(message)
+        elif self.response_complete or not self.response_started:
+            raise RuntimeError(f"{message['type']} was sent out of its turn")
+        else:
+            self._go_on(message.get("body", b""), message.get("more_body", False))
+
+    def _begin(self, message: Message) -> None:
+        if self.response_started:
+            raise RuntimeError("A reply begins once")
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        status: int = message["status"]
+        lines = [STATUS_LINE[status][:-2]]
+        for name, value in (*self.default_headers, *message["headers"]):
+            if name == b"content-length":
+                self.expected_content_length = int(value)
+                self.chunked_encoding = False
+            elif name == b"connection":
+                self.keep_alive = False  # the only thing that is ever said of it is that it ends
+                continue
+            lines.append(name + b": " + value)
+        if not self.keep_alive:
+            lines.append(b"connection: close")
+        if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in (204, 304):
+            self.chunked_encoding = True
+            lines.append(b"transfer-encoding: chunked")
+        head = b"\r\n".join(lines)
+        if head.count(b"\n") >= len(lines) or head.count(b"\r") >= len(lines) or b"\0" in head:
+            raise RuntimeError("A header of the reply has a line break")
+        self._head = head + b"\r\n\r\n"
+
+    def _go_on(self, body: bytes, more: bool) -> None:
+        if self.scope["method"] == "HEAD":
+            self.expected_content_length, body = 0, b""
+        elif self.chunked_encoding:
+            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            body += b"" if more else b"0\r\n\r\n"
+        else:
+            self.expected_content_length -= len(body)
+            if self.expected_content_length < 0 or (self.expected_content_length and not more):
+                raise RuntimeError("A reply has as many bytes as its Content-Length says")
+        head, self._head = self._head, b""
+        if head and len(body) > _JOINED:
+            self.transport.writelines([head, body])
+        elif head or body:
+            self.transport.write(head + body)
+        if not more:
+            self.response_complete = True
+            self.message_event.set()
+            if not self.keep_alive:
+                self.transport.close()
+            self.on_response()
 
 
 class Connection(HttpToolsProtocol):
@@ -26,26 +95,36 @@ class Connection(HttpToolsProtocol):
 
     limit = 0
     url = b""
-    _deadline: asyncio.TimerHandle | None = None
     _answered: RequestResponseCycle | None = None  # the request that is being answered; `cycle` is the last that came
-    _head = 0
     _ended = False  # nothing more of this connection is read
+    _deadline: float | None = None  # the loop's time at which the connection ends unless something comes before
+    _timer: asyncio.TimerHandle | None = None
+    _in_head = True
+    _head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._wait_for_head()
+        self._expect(HEAD_TIME)
         if self.limit and len(self.connections) > self.limit:
             self._refuse(Unavailable(f"The server serves at most {self.limit} connections at once"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
+        if self._timer is not None:
+            self._timer.cancel()
         self._give_up()
         super().connection_lost(exc)
 
+    # ------------------------------------------------------------------------------------ the request
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head and self._deadline is None and not self._ended:  # a head that came in part
+            self._expect(HEAD_TIME)
+
     def on_message_begin(self) -> None:
         self._head = 0
-        if not self._ended:
-            self._wait_for_head()
+        self._in_head = True
+        self._deadline = None
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -56,19 +135,56 @@ class Connection(HttpToolsProtocol):
         self._measure(len(name) + len(value))
         super().on_header(name, value)
 
-    def on_headers_complete(self) -> Any:
-        self._stop_waiting()
+    def _measure(self, size: int) -> None:
+        self._head += size
+        if self._head > HEAD_SIZE and not self._ended:
+            self.send_400_response(f"The request line and headers are longer than {HEAD_SIZE} bytes")
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._deadline = None
         if self._ended or self.transport.is_closing():
             return
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):  # RFC 9112, 3.2
+        version = self.parser.get_http_version()
+        hosts = sum([name == b"host" for name, _ in self.headers])
+        if hosts > 1 or (hosts == 0 and version == "1.1"):  # RFC 9112, 3.2
             self.send_400_response(f"A request has one Host header, not {hosts}")
-        else:
-            super().on_headers_complete()
+            return
+        self._describe(version)
+        earlier = self.cycle
+        self.cycle = Exchange(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if earlier is None or earlier.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:  # sent before the earlier one was answered
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answered = cycle
         super()._start_asgi_task(cycle, app)
+
+    def _describe(self, version: str) -> None:
+        """The rest of the scope, from the request line."""
+        target = httptools.parse_url(self.url)
+        raw: bytes = target.path
+        path = raw.decode("ascii")
+        self.scope["http_version"] = version
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["path"] = unquote(path) if "%" in path else path
+        self.scope["raw_path"] = raw
+        self.scope["query_string"] = target.query or b""
 
     def on_body(self, body: bytes) -> None:
         """As uvicorn's own, without its two copies of every byte that is received."""
@@ -84,23 +200,37 @@ class Connection(HttpToolsProtocol):
         if not self._ended:
             super().on_message_complete()
 
-    def _measure(self, size: int) -> None:
-        self._head += size
-        if self._head > HEAD_SIZE and not self._ended:
-            self.send_400_response(f"The request line and headers are longer than {HEAD_SIZE} bytes")
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif not self._in_head:
+            self._expect(self.timeout_keep_alive)
 
-    def _wait_for_head(self) -> None:
-        self._stop_waiting()
-        self._deadline = self.loop.call_later(HEAD_TIME, self._too_slow)
+    # ------------------------------------------------------------------------------------ its time
 
-    def _stop_waiting(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def _expect(self, seconds: float) -> None:
+        """Close the connection unless something comes in time; a timer that runs is moved on only once it rings."""
+        self._deadline = self.loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._deadline:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self.loop.call_at(self._deadline, self._ring)
 
-    def _too_slow(self) -> None:
-        if not self.transport.is_closing():
+    def _ring(self) -> None:
+        self._timer = None
+        if self._deadline is None or self.transport.is_closing():
+            return
+        if self.loop.time() < self._deadline:
+            self._timer = self.loop.call_at(self._deadline, self._ring)
+        else:
             self.transport.close()
+
+    # ------------------------------------------------------------------------------------ refusals
 
     def send_400_response(self, msg: str) -> None:
         if not self._ended and not self.transport.is_closing():
@@ -109,7 +239,7 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, error: OpperliteError) -> None:
         """End the connection: after the replies to the requests that came whole, else with the error."""
         self._ended = True
-        self._stop_waiting()
+        self._deadline = None
         if self._ends_with_the_last_whole():
             return
         begun = self._answered is not None and self._answered.response_started

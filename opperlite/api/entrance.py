@@ -2,80 +2,100 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from itertools import count
 from urllib.parse import unquote
 
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
-
 from opperlite.api.access import AccessLog
 from opperlite.api.addresses import Addresses
+from opperlite.api.asgi import ASGIApp, Message, Receive, Scope, Send, method_of
 from opperlite.api.calls import ENCODED_SLASH
+from opperlite.api.cors import Cors
 from opperlite.api.metrics import Metrics
-from opperlite.api.replies import Reply, error_reply, method_of
-from opperlite.api.routes import methods_of
-from opperlite.domain.errors import Forbidden
+from opperlite.api.replies import Reply, error_reply
+from opperlite.api.routes import ROUTING
+from opperlite.domain.errors import Forbidden, InternalError
+
+log = logging.getLogger("opperlite.api")
 
 
 class Entrance:
     """Wraps the application; costs a few microseconds a request."""
 
-    def __init__(self, application: ASGIApp, addresses: Addresses, log: AccessLog | None, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        application: ASGIApp,
+        addresses: Addresses,
+        log: AccessLog | None,
+        metrics: Metrics,
+        cors: Cors | None = None,
+    ) -> None:
         self._application = application
         self._addresses = addresses
         self._log = log
         self._metrics = metrics
+        self._cors = cors
         self._run = secrets.token_hex(5)  # ids are unique over restarts, and cost no entropy each
         self._numbers = count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
+        if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
         _keep_slashes(scope)
         request_id = f"req_{self._run}{next(self._numbers):08x}"
-        scope.setdefault("state", {})["request_id"] = request_id
-        tag = (b"x-request-id", request_id.encode())
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
         began, status = time.perf_counter(), 0
+        opened = send if self._cors is None else self._cors.opened(scope, send)
 
         async def tagged(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], tag]
-            await send(message)
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await opened(message)
 
         self._metrics.in_flight += 1
         try:
             await self._answer(scope, receive, tagged)
+        except Exception as error:  # a defect of ours: logged with its traceback, answered without
+            if status:  # too late to tell: the server closes the connection
+                raise
+            log.error("request %s crashed", request_id, exc_info=error)
+            await error_reply(InternalError(request_id=request_id), scope["path"])(scope, receive, tagged)
         finally:
             self._metrics.in_flight -= 1
         took = time.perf_counter() - began
-        self._metrics.count(method_of(scope), scope["state"].get("route", ""), status, took)
+        method = method_of(scope)
+        self._metrics.count(method, state.get("route", ""), status, took)
         if self._log is not None:
             client = scope["client"][0] if scope["client"] else ""
-            self._log.add(method_of(scope), scope["path"], status, took, client, request_id)
+            self._log.add(method, scope["path"], status, took, client, request_id)
 
     async def _answer(self, scope: Scope, receive: Receive, tagged: Send) -> None:
         if not self._addresses.known(scope):
             error = Forbidden("This Host is not answered here; allow it with --allow-host")
             await error_reply(error, scope["path"])(scope, receive, tagged)
-        elif method_of(scope) == "OPTIONS" and not _is_preflight(scope) and len(taken := methods_of(scope["path"])) > 1:
-            await Reply(204, headers={"Allow": ", ".join(taken)})(scope, receive, tagged)
+        elif scope["method"] == "OPTIONS" and (reply := self._options(scope)) is not None:
+            await reply(scope, receive, tagged)
         else:
             await self._application(scope, receive, tagged)
+
+    def _options(self, scope: Scope) -> Reply | None:
+        """What a path takes; None for an unknown one."""
+        if self._cors is not None and (preflight := self._cors.preflight(scope)) is not None:
+            return preflight
+        taken = ROUTING.methods(scope["path"])
+        return Reply(204, headers={"Allow": ", ".join(taken)}) if len(taken) > 1 else None
 
 
 def _keep_slashes(scope: Scope) -> None:
     """Leave encoded slashes encoded in the path: they are part of a name (RFC 3986, 2.2)."""
     raw: bytes = scope.get("raw_path") or b""
-    if b"%2f" not in raw.lower():
+    if b"%2" not in raw or b"%2f" not in raw.lower():
         return
     segments = raw.partition(b"?")[0].decode("latin-1").split("/")
     scope["path"] = "/".join(unquote(segment).replace("/", ENCODED_SLASH) for segment in segments)
-
-
-def _is_preflight(scope: Scope) -> bool:
-    return any(name == b"access-control-request-method" for name, _ in scope["headers"])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 import msgspec
-from litestar.types import HTTPScope, Receive, Scope, Send
 
 from opperlite.api import errors
+from opperlite.api.asgi import Receive, Scope, Send, method_of
 from opperlite.api.openai import errors as openai
 from opperlite.domain.errors import OpperliteError
 from opperlite.domain.types import Reply as KeptReply
@@ -16,11 +15,6 @@ from opperlite.domain.types import Reply as KeptReply
 JSON = "application/json"
 EVENTS = "text/event-stream; charset=utf-8"
 _encoder = msgspec.json.Encoder()
-
-
-def method_of(scope: Scope) -> str:
-    """The request's method; only HTTP comes this far."""
-    return cast(HTTPScope, scope)["method"]
 
 
 class Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +14,7 @@ import pytest
 import uvicorn
 
 from opperlite.api import calls, connections
+from opperlite.api import replies as replying
 from opperlite.api.connections import limited
 from tests.api.conftest import World, world_of
 from tests.truth import orphans
@@ -234,3 +236,32 @@ async def test_a_pipeline_whose_client_goes_away_is_no_crash(world: World, caplo
             client._writer.transport.abort()
         await asyncio.sleep(0.3)
     assert not [one for one in caplog.records if one.exc_info]
+
+
+async def test_head_and_body_of_a_reply_come_together(world: World) -> None:
+    async with listening(world) as port:
+        client = await Client.of(port)
+        await client.say(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        first = await client._reader.read(65536)
+        assert first.endswith(b"}")
+        await client.hear()
+
+
+async def test_requests_sent_at_once_are_answered_in_their_order(world: World) -> None:
+    paths = ["/health", "/v3/none", "/ready", "/health"]
+    async with listening(world) as port:
+        client = await Client.of(port)
+        await client.say(b"".join(f"GET {path} HTTP/1.1\r\n".encode() + HEAD + b"\r\n" for path in paths))
+        replies = await client.hear()
+    assert re.findall(rb"HTTP/1.1 (\d+)", replies) == [b"200", b"404", b"200", b"200"]
+
+
+async def test_a_line_break_in_a_header_ends_the_connection_instead(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(replying, "JSON", "text/plain\r\nset-cookie: a=b")
+    async with listening(world) as port:
+        client = await Client.of(port)
+        await client.say(b"GET /v3/none HTTP/1.1\r\n" + HEAD + b"\r\n")
+        assert b"set-cookie" not in await client.hear()
+    assert "line break" in caplog.text

@@ -372,6 +372,16 @@ async def test_pages_of_other_origins_read_replies_only_where_allowed(world: Wor
             for sent in ({}, headers, {"Origin": "https://evil.example"}):
                 told = await allowing.client.get(path, headers=sent)
                 assert [value for name, value in told.headers.multi_items() if name == "vary"] == ["Origin"]
+        assert reply.headers["vary"] == other.headers["vary"] == "Origin"
+        asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        before = await allowing.client.options("/v3/files", headers=headers | asked)
+        assert before.status_code == 204
+        assert before.headers["access-control-allow-origin"] == "https://app.example"
+        assert before.headers["access-control-allow-headers"] == "authorization"
+        assert "POST" in before.headers["access-control-allow-methods"]
+        refused = await allowing.client.options("/v3/files", headers={"Origin": "https://evil.example"} | asked)
+        assert refused.status_code == 403
+        assert "access-control-allow-origin" not in refused.headers
 
 
 def test_every_error_has_one_status() -> None:
