@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import opperlite
+from opperlite.config import Settings
 from opperlite.domain.errors import ProviderRefused
 from opperlite.domain.models import (
     Catalog,
@@ -31,6 +32,7 @@ from opperlite.domain.models.geometry import parse_ratio
 from opperlite.domain.models.loading import read_file
 from opperlite.domain.models.rules import parse_size
 from opperlite.domain.types import ImageRequest, Media, Source, SpeechRequest, TranscriptionRequest, VideoRequest
+from opperlite.wiring import load_catalog
 
 PACKAGE = Path(opperlite.__file__).parent
 FILES = sorted((PACKAGE / "catalog").glob("*.toml"))
@@ -280,7 +282,7 @@ inputs.audio = { sources = ["url"] }
 @pytest.fixture
 def acme(tmp_path: Path) -> Catalog:
     (tmp_path / "acme.toml").write_text(ACME, encoding="utf-8")
-    return Catalog.load([PACKAGE / "catalog", tmp_path])
+    return Catalog.load([tmp_path])
 
 
 def test_a_new_provider_is_one_file(acme: Catalog) -> None:
@@ -349,6 +351,15 @@ def test_what_the_provider_checks_only_later_fails_the_job(acme: Catalog) -> Non
     assert settled.late_failure == "Unsupported file type image/gif"
 
 
+def test_the_settings_folders_come_beside_the_packaged_models(tmp_path: Path) -> None:
+    (tmp_path / "acme.toml").write_text(ACME, encoding="utf-8")
+    catalog = load_catalog(Settings(catalog=(tmp_path,)))
+    assert {model.id for model in CATALOG.models} < {model.id for model in catalog.models}
+    assert catalog.find("acme/brush").id == "acme/brush"
+    again = Catalog.load([PACKAGE / "catalog"])
+    assert {model.id for model in again.models} == {model.id for model in CATALOG.models}
+
+
 def test_two_files_that_name_one_model_are_refused_with_both_names(tmp_path: Path) -> None:
     (tmp_path / "one.toml").write_text(ACME, encoding="utf-8")
     (tmp_path / "two.toml").write_text(ACME, encoding="utf-8")
@@ -364,7 +375,7 @@ def test_a_model_of_the_package_cannot_be_named_again(tmp_path: Path) -> None:
     mine = ACME.replace('id = "acme"', 'id = "openai"').replace('id = "brush"', 'id = "gpt-image-1"')
     (tmp_path / "mine.toml").write_text(mine, encoding="utf-8")
     with pytest.raises(CatalogError, match=r"openai\.toml and by .*mine\.toml"):
-        Catalog.load([PACKAGE / "catalog", tmp_path])
+        Catalog.load([tmp_path])
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

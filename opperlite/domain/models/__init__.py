@@ -45,14 +45,13 @@ class Catalog:
 
     @classmethod
     def load(cls, folders: Sequence[Path | Traversable] = ()) -> Catalog:
-        """The models of these folders, the packaged one where none is named; raises CatalogError."""
+        """The packaged models and those of these folders; raises CatalogError."""
         packaged = importlib.resources.files("opperlite") / "catalog"
-        if all(folder == packaged for folder in folders):
+        further = [folder for folder in folders if folder != packaged]
+        if not further:
             return cls(unread={file.name.removesuffix(".toml"): file for file in catalog_files(packaged)})
-        models: list[Model] = []
-        for folder in folders:
-            models += read_folder(folder, thorough=folder != packaged)
-        return cls(models)
+        models = [model for folder in further for model in read_folder(folder, thorough=True)]
+        return cls([*read_folder(packaged, thorough=False), *models])
 
     @property
     def models(self) -> tuple[Model, ...]:
