@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -34,6 +34,8 @@ _AHEAD = 4  # pieces received but not written yet; what bounds an upload's memor
 _SYNC_EVERY = 32 * PIECE  # bytes after which writing to the disk begins, so that the end of a large upload is quick
 _GATHERED = 256  # chunks in one gathering write; the systems' least limit is 1,024
 _THREADS = 16
+_SMALL = 64 * 1024  # bytes of a blob up to which it is kept in memory once it was read
+_KEPT = 8 << 20  # bytes of all blobs kept
 _SYNCERS = 4
 
 
@@ -156,6 +158,8 @@ class LocalBlobs:
         self._held: Counter[str] = Counter()
         self._active: set[str] = set()  # names in the staging folder that this process still works on
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._small: OrderedDict[str, bytes] = OrderedDict()  # the last used at the end
+        self._small_bytes = 0
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
         self.syncers = ThreadPoolExecutor(_SYNCERS, thread_name_prefix="blobs-sync")  # waited for by the others
         with translated():
@@ -239,6 +243,22 @@ class LocalBlobs:
     def local_path(self, sha256: str) -> Path:
         return self._blobs / sha256[:2] / sha256[2:4] / sha256
 
+    def at_hand(self, sha256: str) -> bytes | None:
+        data = self._small.get(sha256)
+        if data is not None:
+            self._small.move_to_end(sha256)
+        return data
+
+    def _keep_at_hand(self, sha256: str, data: bytes) -> None:
+        self._forget(sha256)
+        self._small[sha256] = data
+        self._small_bytes += len(data)
+        while self._small_bytes > _KEPT:
+            self._forget(next(iter(self._small)))
+
+    def _forget(self, sha256: str) -> None:
+        self._small_bytes -= len(self._small.pop(sha256, b""))
+
     async def size(self, sha256: str) -> int | None:
         try:
             return (await self.work(self.local_path(sha256).stat)).st_size
@@ -249,7 +269,10 @@ class LocalBlobs:
         path = self.local_path(sha256)
         try:
             if end is not None and end - start <= PIECE:  # one visit to a thread instead of four
-                yield await self.work(_slice, path, start, end)
+                piece, whole = await self.work(_slice, path, start, end)
+                if whole is not None:
+                    self._keep_at_hand(sha256, whole)
+                yield piece
                 return
             with translated():
                 async with aiofiles.open(path, "rb", executor=self._threads) as file:
@@ -271,6 +294,7 @@ class LocalBlobs:
             if self._held[sha256] or await wanted() or self._held[sha256]:  # a hold may come while that is asked
                 return False
             await self.work(lambda: self.local_path(sha256).unlink(missing_ok=True))
+            self._forget(sha256)
             return True
 
     async def quarantine(self, sha256: str) -> str:
@@ -286,6 +310,7 @@ class LocalBlobs:
             return str(target)
 
         async with self._lock(sha256):
+            self._forget(sha256)
             return await self.work(move)
 
     async def all(self) -> AsyncIterator[tuple[str, float]]:
@@ -382,10 +407,15 @@ def _write_all(file: BinaryIO, chunks: list[Chunk]) -> int:
 _sync_data = getattr(os, "fdatasync", os.fsync)
 
 
-def _slice(path: Path, start: int, end: int) -> bytes:
+def _slice(path: Path, start: int, end: int) -> tuple[bytes, bytes | None]:
+    """The bytes start…end, and all of them where they are few."""
     with open(path, "rb", buffering=0) as file:
+        if end <= _SMALL:
+            data = file.read(_SMALL + 1)
+            if len(data) <= _SMALL:
+                return data[start:end], data
         file.seek(start)
-        return file.read(end - start)
+        return file.read(end - start), None
 
 
 def _hash_and_sync(path: Path) -> tuple[str, int]:

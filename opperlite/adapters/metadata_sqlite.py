@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -48,6 +49,7 @@ from opperlite.domain.types import (
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
+_Asked = tuple[Work[Any], asyncio.Future[Any]]
 
 # Numbered from 1 by their place; a database's `user_version` says how many it has. Only ever append.
 MIGRATIONS: tuple[str, ...] = (
@@ -126,6 +128,8 @@ JOB = (
     "id, project_id, kind, model, provider, work_order, state, created_at, store, inputs, attempts, owner, "
     "lease_until, checkpoint, progress, file_id, mime_type, error, cancelled, warnings, finished_at"
 )
+_KNOWN_FILES = 2000
+_FRESH = 0.1  # seconds
 _RESET_KEEPING_PLACE = "state = 'queued', owner = NULL, lease_until = NULL"
 
 
@@ -141,7 +145,7 @@ class Reader:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._queue: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        self._queue: list[_Asked] = []
         self._reading: asyncio.Task[None] | None = None
 
     async def run(self, work: Work[T]) -> T:
@@ -166,6 +170,49 @@ class Reader:
             await asyncio.gather(self._reading, return_exceptions=True)
 
 
+class KnownFiles:
+    """Files as they were last read, so that one in use is not read again and again.
+
+    All are forgotten when a row changes or goes: by this process before the change is told to anybody, by another one
+    (the command that shortens a project's lives) within a tenth of a second.
+    """
+
+    def __init__(self, writer: Connection) -> None:
+        self._writer = writer
+        self._files: dict[str, File] = {}
+        self._fresh_until = 0.0
+        self._seen = 0
+        self.version = 0
+
+    async def find(self, file_id: str) -> File | None:
+        file = self._files.get(file_id)
+        if file is None:
+            return None
+        now = time.monotonic()
+        if now >= self._fresh_until:
+            self._fresh_until = now + _FRESH
+            # Of the writer's connection: there the pragma tells what others have committed, and not what we have.
+            try:
+                seen = await self._writer.run(lambda c: int(_one(c, "PRAGMA data_version")[0]))
+            except sqlite3.Error as error:
+                raise translated(error) from error
+            if seen != self._seen:
+                self._seen = seen
+                self.forget()
+        return self._files.get(file_id)
+
+    def keep(self, file: File, version: int) -> None:
+        """Remember a row that was read when this was the `version`; one from before a change is not taken."""
+        if version == self.version:
+            if len(self._files) >= _KNOWN_FILES:
+                del self._files[next(iter(self._files))]
+            self._files[file.id] = file
+
+    def forget(self) -> None:
+        self._files.clear()
+        self.version += 1
+
+
 def _attempt_all(works: Sequence[Work[Any]], connection: sqlite3.Connection) -> list[tuple[Any, Exception | None]]:
     outcomes: list[tuple[Any, Exception | None]] = []
     for work in works:
@@ -176,9 +223,7 @@ def _attempt_all(works: Sequence[Work[Any]], connection: sqlite3.Connection) -> 
     return outcomes
 
 
-def _tell(
-    batch: Sequence[tuple[Work[Any], asyncio.Future[Any]]], outcomes: Sequence[tuple[Any, Exception | None]]
-) -> None:
+def _tell(batch: Sequence[_Asked], outcomes: Sequence[tuple[Any, Exception | None]]) -> None:
     """Give each asker its outcome; one that went away does not make an error "never retrieved"."""
     for (_, future), (value, failure) in zip(batch, outcomes, strict=True):
         if future.done():
@@ -275,11 +320,13 @@ class SqliteMetadata:
 
     def __init__(self, writer: Connection, readers: Sequence[Connection]) -> None:
         self._writer = writer
+        self._known = KnownFiles(writer)
         self._readers = [Reader(connection) for connection in readers]
         self._turn = 0
-        self._queue: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        self._queue: list[_Asked] = []
         self._wake = asyncio.Event()
         self._closing = False
+        self._changes_files = False
         self._pump = asyncio.create_task(self._commit_queued(), name="metadata-writer")
 
     @classmethod
@@ -323,11 +370,13 @@ class SqliteMetadata:
         except sqlite3.Error as error:
             raise translated(error) from error
 
-    async def _write(self, work: Work[T]) -> T:
+    async def _write(self, work: Work[T], *, changes_files: bool = False) -> T:
+        """`changes_files` tells that rows of files, as they were, may no longer hold."""
         if self._closing:
             raise StorageFailed("The database is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.append((work, future))
+        self._changes_files |= changes_files
         self._wake.set()
         # A caller that goes away does not tear a transaction: the work is done or not on its own.
         return await asyncio.shield(future)
@@ -337,14 +386,17 @@ class SqliteMetadata:
             await self._wake.wait()
             self._wake.clear()
             batch, self._queue = self._queue, []
+            changes_files, self._changes_files = self._changes_files, False
             if batch:
-                await self._commit(batch)
+                await self._commit(batch, changes_files)
 
-    async def _commit(self, batch: Sequence[tuple[Work[Any], asyncio.Future[Any]]]) -> None:
+    async def _commit(self, batch: Sequence[_Asked], changes_files: bool) -> None:
         try:
             outcomes = await self._writer.run(lambda connection: _transaction(connection, [w for w, _ in batch]))
         except Exception as error:  # whatever it is, the callers hear of it and the writer goes on
             outcomes = [(None, translated(error) if isinstance(error, sqlite3.Error) else error)] * len(batch)
+        if changes_files:
+            self._known.forget()  # before anybody hears of it
         _tell(batch, outcomes)
 
     # ------------------------------------------------------------------------------ projects and keys
@@ -439,7 +491,8 @@ class SqliteMetadata:
                     "WHERE project_id = ?2 AND expires_at > created_at + ?1 LIMIT ?3)",
                     (retention, project_id, limit),
                 ).rowcount
-            )
+            ),
+            changes_files=True,
         )
 
     async def add_key(self, key: Key) -> None:
@@ -516,22 +569,19 @@ class SqliteMetadata:
         return await self._write(work)
 
     async def file(self, project_id: str, file_id: str, now: float) -> File | None:
-        row = await self._read(
-            lambda c: _one(
-                c,
-                f"SELECT {FILE} FROM files WHERE id = ? AND project_id = ? AND expires_at > ? AND kind != 'temporary'",
-                file_id,
-                project_id,
-                now,
-            )
-        )
-        return File(*row) if row else None
+        file = await self.linked_file(file_id, now)
+        return file if file and file.project_id == project_id and file.kind != "temporary" else None
 
     async def linked_file(self, file_id: str, now: float) -> File | None:
-        row = await self._read(
-            lambda c: _one(c, f"SELECT {FILE} FROM files WHERE id = ? AND expires_at > ?", file_id, now)
-        )
-        return File(*row) if row else None
+        file = await self._known.find(file_id)
+        if file is None:
+            version = self._known.version
+            row = await self._read(lambda c: _one(c, f"SELECT {FILE} FROM files WHERE id = ?", file_id))
+            if row is None:
+                return None
+            file = File(*row)
+            self._known.keep(file, version)
+        return file if file.expires_at > now else None
 
     async def files(
         self,
@@ -577,7 +627,9 @@ class SqliteMetadata:
 
     async def end_file(self, project_id: str, file_id: str, now: float) -> bool:
         statement = "UPDATE files SET expires_at = ? WHERE id = ? AND project_id = ? AND expires_at > ?"
-        return await self._write(lambda c: c.execute(statement, (now, file_id, project_id, now)).rowcount == 1)
+        return await self._write(
+            lambda c: c.execute(statement, (now, file_id, project_id, now)).rowcount == 1, changes_files=True
+        )
 
     async def delete_file(self, project_id: str, file_id: str, now: float) -> File | None:
         def work(connection: sqlite3.Connection) -> File | None:
@@ -594,7 +646,7 @@ class SqliteMetadata:
             _uncount(connection, File(*row))
             return File(*row)
 
-        return await self._write(work)
+        return await self._write(work, changes_files=True)
 
     async def expired_files(self, now: float, limit: int) -> Sequence[File]:
         def work(connection: sqlite3.Connection) -> Sequence[File]:
@@ -611,7 +663,7 @@ class SqliteMetadata:
                     _uncount(connection, file)
             return files
 
-        return await self._write(work)
+        return await self._write(work, changes_files=True)
 
     async def blob_wanted(self, sha256: str) -> bool:
         return await self._read(

@@ -6,17 +6,18 @@ import asyncio
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from urllib.parse import quote
 
-from litestar.types import Receive, Scope, Send
-
-from opperlite.api.replies import error_reply, method_of
+from opperlite.api.asgi import Receive, Scope, Send, method_of
+from opperlite.api.replies import error_reply
 from opperlite.domain.errors import NotFound, RangeNotSatisfiable, StorageFailed
+from opperlite.domain.files import Files
 from opperlite.domain.links import Disposition
-from opperlite.domain.ports import BlobStore
 from opperlite.domain.types import File
 
 _WATCHED = 8 << 20
+_CONDITIONS = frozenset({b"if-none-match", b"if-range", b"range"})
 _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", re.ASCII)
 # What a browser may do with served bytes: show them, and nothing else (no script, no form, no frame, no origin).
 _POLICY = (
@@ -58,21 +59,21 @@ def wanted_range(header: str | None, size: int) -> tuple[int, int] | None:
 class Download:
     """An ASGI application that sends one stored file."""
 
-    def __init__(self, blobs: BlobStore, file: File, disposition: Disposition) -> None:
-        self._blobs = blobs
+    def __init__(self, files: Files, file: File, disposition: Disposition) -> None:
+        self._files = files
         self._file = file
         self._disposition = disposition
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        asked = {name: str(value, "latin-1") for name, value in scope["headers"] if name in _CONDITIONS}
         size, tag = self._file.bytes, f'"{self._file.sha256}"'
-        if _matches(asked.get("if-none-match"), tag):
-            await self._start(send, 304, tag, None)
+        if _matches(asked.get(b"if-none-match"), tag):
+            await self._start(send, 304, None)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         try:
-            fresh = self._unchanged(asked.get("if-range"), tag)
-            part = wanted_range(asked.get("range"), size) if fresh and method_of(scope) == "GET" else None
+            fresh = self._unchanged(asked.get(b"if-range"), tag)
+            part = wanted_range(asked.get(b"range"), size) if fresh and method_of(scope) == "GET" else None
         except RangeNotSatisfiable as error:
             reply = error_reply(error, scope["path"])
             reply.headers = {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"}
@@ -81,18 +82,23 @@ class Download:
         if method_of(scope) == "GET":
             await self._pour(scope, receive, send, part)
             return
-        await self._start(send, 200, tag, None)
+        await self._start(send, 200, None)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _pour(self, scope: Scope, receive: Receive, send: Send, part: tuple[int, int] | None) -> None:
         start, end = part or (0, self._file.bytes)
-        pieces = self._blobs.read(self._file.sha256, start, end)
+        whole = self._files.at_hand(self._file)
+        if whole is not None:
+            await self._start(send, 206 if part else 200, part)
+            await send({"type": "http.response.body", "body": whole[start:end], "more_body": False})
+            return
+        pieces = self._files.blobs.read(self._file.sha256, start, end)
         try:  # before the head is sent: bytes that are lost are an error, not a broken 200
             piece = await anext(pieces, b"")
         except (NotFound, StorageFailed) as error:
             await error_reply(error, scope["path"])(scope, receive, send)
             return
-        await self._start(send, 206 if part else 200, f'"{self._file.sha256}"', part)
+        await self._start(send, 206 if part else 200, part)
         # uvicorn drops what is sent to a client that went away; a large file is then read no further
         watch = asyncio.create_task(_gone(receive)) if end - start > _WATCHED else None
         try:
@@ -107,31 +113,38 @@ class Download:
 
     def _unchanged(self, condition: str | None, tag: str) -> bool:
         """Whether If-Range lets a part be sent: the same strong tag, or the exact date."""
-        return condition is None or condition in (tag, self._modified())
+        return condition is None or condition in (tag, _modified(self._file))
 
-    def _modified(self) -> str:
-        return format_datetime(datetime.fromtimestamp(int(self._file.created_at), UTC), usegmt=True)
-
-    async def _start(self, send: Send, status: int, tag: str, part: tuple[int, int] | None) -> None:
+    async def _start(self, send: Send, status: int, part: tuple[int, int] | None) -> None:
         size = self._file.bytes
-        headers = {
-            "etag": tag,
-            "accept-ranges": "bytes",
-            "last-modified": self._modified(),
-            "cache-control": "private, max-age=3600",
-            "content-disposition": content_disposition(self._file.filename, self._disposition),
-            "x-content-type-options": "nosniff",
-            "content-security-policy": _POLICY,
-            "cross-origin-resource-policy": "cross-origin",
-            "referrer-policy": "no-referrer",
-        }
+        headers = list(_headers(self._file, self._disposition))
         if status != 304:
-            headers["content-type"] = self._file.mime_type
-            headers["content-length"] = str(part[1] - part[0] if part else size)
+            headers.append((b"content-type", self._file.mime_type.encode("latin-1")))
+            headers.append((b"content-length", b"%d" % (part[1] - part[0] if part else size)))
         if part:
-            headers["content-range"] = f"bytes {part[0]}-{part[1] - 1}/{size}"
-        encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": status, "headers": encoded})
+            headers.append((b"content-range", b"bytes %d-%d/%d" % (part[0], part[1] - 1, size)))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+@lru_cache(maxsize=1024)
+def _headers(file: File, disposition: Disposition) -> tuple[tuple[bytes, bytes], ...]:
+    """What is told of a file whatever part of it is sent."""
+    headers = {
+        "etag": f'"{file.sha256}"',
+        "accept-ranges": "bytes",
+        "last-modified": _modified(file),
+        "cache-control": "private, max-age=3600",
+        "content-disposition": content_disposition(file.filename, disposition),
+        "x-content-type-options": "nosniff",
+        "content-security-policy": _POLICY,
+        "cross-origin-resource-policy": "cross-origin",
+        "referrer-policy": "no-referrer",
+    }
+    return tuple((name.encode(), value.encode("latin-1")) for name, value in headers.items())
+
+
+def _modified(file: File) -> str:
+    return format_datetime(datetime.fromtimestamp(int(file.created_at), UTC), usegmt=True)
 
 
 async def _gone(receive: Receive) -> None:

@@ -82,4 +82,4 @@ async def download(call: Call) -> Download:
     """The bytes behind a signed link: whole, or one range."""
     query = call.request.scope["query_string"].decode("latin-1")
     file, disposition = await call.services.files.linked(call.path("file_id"), query)
-    return Download(call.services.files.blobs, file, disposition)
+    return Download(call.services.files, file, disposition)

@@ -20,7 +20,7 @@ from opperlite.domain.errors import (
 )
 from opperlite.domain.ids import new_id
 from opperlite.domain.links import Disposition, mint, verify
-from opperlite.domain.ports import BlobStore, Clock, Inspector, MetadataStore, Staging
+from opperlite.domain.ports import AtHand, BlobStore, Clock, Inspector, MetadataStore, Staging
 from opperlite.domain.types import BlobRef, File, FileKind, FilePage, Policy, Project, Warning
 
 log = logging.getLogger("opperlite.files")
@@ -160,6 +160,7 @@ class Files:
     ) -> None:
         self._store = store
         self.blobs = blobs
+        self._blobs_at_hand = blobs if isinstance(blobs, AtHand) else None
         self._clock = clock
         self.inspector = inspector
         self.policy = policy
@@ -283,6 +284,10 @@ class Files:
             await self.blobs.remove(sha256, lambda: self._store.blob_wanted(sha256))
         except StorageFailed as error:  # what led here has happened, and is not to be told as failed
             log.warning("the bytes %s stay until the sweep: %s", sha256, error)
+
+    def at_hand(self, file: File) -> bytes | None:
+        """The file's bytes where the store has them in memory; else they are to be read."""
+        return None if self._blobs_at_hand is None else self._blobs_at_hand.at_hand(file.sha256)
 
     # ----------------------------------------------------------------------------------------- links
 

@@ -111,6 +111,15 @@ class BlobStore(Protocol):
 
 
 @runtime_checkable
+class AtHand(Protocol):
+    """A blob store that has some blobs in memory."""
+
+    def at_hand(self, sha256: str) -> bytes | None:
+        """The whole bytes of a blob, or None where they must be read."""
+        ...
+
+
+@runtime_checkable
 class LocalPath(Protocol):
     """A blob store whose blobs are files that other processes of this machine can open."""
 

@@ -6,10 +6,10 @@ must be a key that was created here.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import logging
 import secrets
+import time
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Literal
@@ -78,7 +78,7 @@ class Projects:
         The store is asked at most ten times a second, not at each request: what an administrator changes holds
         within a tenth of a second. Our own writes count too, which costs one read of each project in use.
         """
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         if now < self._fresh_until:
             return
         self._fresh_until = now + _FRESH

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from opperlite.adapters.blobs_local import PIECE, LocalBlobs
 from opperlite.domain.errors import NotFound
-from opperlite.domain.ports import BlobStore, LocalPath
+from opperlite.domain.ports import AtHand, BlobStore, LocalPath
 from opperlite.domain.types import BlobRef
 from tests.fakes import MemoryBlobs
 
@@ -106,6 +106,24 @@ async def test_any_range_reads_those_bytes_in_bounded_pieces(blobs: BlobStore) -
         assert await read(blobs, sha256, start, end) == data[start:end]
     async for piece in blobs.read(sha256):
         assert 0 < len(piece) <= PIECE
+
+
+async def test_what_is_at_hand_is_what_was_read_and_goes_with_the_blob(blobs: BlobStore) -> None:
+    if not isinstance(blobs, AtHand):
+        return
+    small, large = await put(blobs, b"small" * 100), await put(blobs, bytes(1 << 20))
+    assert blobs.at_hand(small.sha256) is None
+    assert await read(blobs, small.sha256, 5, 10) == b"small"
+    assert await read(blobs, large.sha256, 5, 10) == bytes(5)
+    assert blobs.at_hand(small.sha256) == b"small" * 100
+    assert blobs.at_hand(large.sha256) is None
+    for number in range(600):  # far more than is kept
+        await read(blobs, (await put(blobs, number.to_bytes(2) * (16 << 10))).sha256, 0, 1)
+    assert blobs.at_hand(small.sha256) is None
+    await read(blobs, small.sha256, 0, 1)
+    assert blobs.at_hand(small.sha256) is not None
+    assert await blobs.remove(small.sha256, answer(False))
+    assert blobs.at_hand(small.sha256) is None
 
 
 async def test_what_is_not_finished_leaves_no_trace(blobs: BlobStore, tmp_path: Path) -> None:

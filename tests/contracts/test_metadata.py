@@ -133,6 +133,32 @@ async def test_a_file_belongs_to_its_project(store: MetadataStore) -> None:
     assert await store.file("proj", file.id, T0) == file
 
 
+async def test_a_file_that_is_read_all_the_time_ends_in_time(store: MetadataStore) -> None:
+    files = [a_file(expires_at=T0 + 100 + number) for number in range(3)]
+    deleted, ended, expired = files
+    await store.add_files(files, T0)
+    stop = asyncio.Event()
+
+    async def reading() -> None:
+        while not stop.is_set():
+            await asyncio.gather(*(store.linked_file(file.id, T0) for file in files))
+
+    readers = [asyncio.create_task(reading()) for _ in range(4)]
+    await asyncio.sleep(0.02)
+    await store.delete_file("proj", deleted.id, T0)
+    assert await store.linked_file(deleted.id, T0) is None
+    assert await store.end_file("proj", ended.id, T0)
+    assert await store.file("proj", ended.id, T0) is None
+    assert await store.linked_file(expired.id, T0) == expired
+    assert await store.linked_file(expired.id, expired.expires_at) is None
+    await store.expired_files(expired.expires_at, 10)
+    assert await store.linked_file(expired.id, T0) is None  # also for a clock that was set back
+    await asyncio.sleep(0.02)
+    assert [await store.linked_file(file.id, T0) for file in files] == [None, None, None]
+    stop.set()
+    await asyncio.gather(*readers)
+
+
 async def test_deleting_gives_the_file_once(store: MetadataStore) -> None:
     file = a_file()
     await store.add_files([file], T0)

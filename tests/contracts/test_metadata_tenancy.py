@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -103,6 +104,18 @@ async def test_lives_are_shortened_by_age_and_never_lengthened(store: MetadataSt
     assert [file and file.expires_at for file in lives] == [T0 + 20, None, T0 + 5]
     assert await store.file("other", other.id, T0) == other
     assert (await store.usage("org", T0)).files == 3
+
+
+async def test_lives_that_another_process_shortens_are_shorter_soon(opener: Opener, tmp_path: Path) -> None:
+    async with opener(tmp_path) as served, opener(tmp_path) as administered:
+        await served.ensure_project(organisation(), project())
+        file = a_file(created_at=T0, expires_at=T0 + 100)
+        await served.add_files([file], T0)
+        assert await served.file("proj", file.id, T0 + 50) == file
+        assert await administered.shorten_lives("proj", 20.0, 10) == 1
+        await asyncio.sleep(0.15)
+        assert await served.file("proj", file.id, T0 + 50) is None
+        assert await served.linked_file(file.id, T0 + 50) is None
 
 
 async def test_the_revision_moves_with_every_change_of_another(opener: Opener, tmp_path: Path) -> None:

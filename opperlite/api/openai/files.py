@@ -93,7 +93,7 @@ async def get_file(call: Call) -> Reply:
 
 async def get_content(call: Call) -> Download:
     """The file's bytes: whole, or one range."""
-    return Download(call.services.files.blobs, await _file(call), "attachment")
+    return Download(call.services.files, await _file(call), "attachment")
 
 
 async def delete_file(call: Call) -> Reply:

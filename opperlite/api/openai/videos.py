@@ -6,9 +6,9 @@ import re
 from contextlib import AsyncExitStack
 from typing import Any
 
-from litestar.types import ASGIApp
 from msgspec.structs import replace
 
+from opperlite.api.asgi import ASGIApp
 from opperlite.api.calls import Call, naming
 from opperlite.api.downloads import Download
 from opperlite.api.openai.bodies import Body, reference
@@ -187,7 +187,7 @@ async def get_content(call: Call) -> ASGIApp:
     if variant is not None:
         data, mime_type = await call.while_connected(call.services.videos.preview(file, variant))
         return Reply(200, data, mime_type)
-    return Download(call.services.files.blobs, file, "attachment")
+    return Download(call.services.files, file, "attachment")
 
 
 async def delete_video(call: Call) -> Reply:
