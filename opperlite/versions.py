@@ -144,7 +144,7 @@ def _found() -> Iterator[Library]:
     yield Library("Python", platform.python_version(), "PSF-2.0")
     yield Library("SQLite", _sqlite(), "blessing")
     yield Library("OpenSSL", _openssl(), "Apache-2.0")
-    if _flite():
+    if flite_speaks():
         yield Library("Flite", None, "MIT-Festival")
 
 
@@ -251,7 +251,8 @@ def _openssl() -> str | None:
     return ssl.OPENSSL_VERSION.removeprefix("OpenSSL ")
 
 
-def _flite() -> bool:
+def flite_speaks() -> bool:
+    """Whether Flite is here with one of its voices."""
     try:
         from opperlite.engine.sound import flite
     except ImportError:
