@@ -14,7 +14,7 @@ from tests.e2e.server import PROGRAM, Server, environment, serving
 
 GROUP = "backup"
 FILES = 10_000
-_SIZE, _ROUNDS, _FILLING, _MEANWHILE = 4_000, 3, 16, 4
+_SIZE, ROUNDS, _FILLING, _MEANWHILE = 4_000, 3, 16, 4
 
 
 def rows(folder: Path, peers: Installation) -> Iterator[Row]:
@@ -22,7 +22,7 @@ def rows(folder: Path, peers: Installation) -> Iterator[Row]:
     with serving(folder, "--quota-files", "10000000", "--quota-bytes", "1TiB") as server:
         small = Small(server.port, server.key, _SIZE)
         burst(server.port, [small.upload() for _ in range(FILES)], _FILLING, 200)
-        for turn in range(_ROUNDS):
+        for turn in range(ROUNDS):
             after_sync()
             took, outcome = _backed_up(server, small, folder / f"backup-{turn}.tar")
             seconds.append(took)

@@ -60,7 +60,7 @@ def _bar(row: Row, top: int) -> list[str]:
     ends = sorted(_x(advantage(row, value)) for value in (min(row.judged), max(row.judged)))
     colour = MET if row.met else MISSED
     name = f"{row.name} – {row.beside}" if row.beside else row.name
-    value = f"{with_unit(row.value, row.judged_unit)}  (aim {row.aim})".replace(">=", "≥").replace("<=", "≤")
+    value = f"{with_unit(row.value, row.judged_unit)}  (aim {row.aimed})"
     return [
         f'<text x="{_LABELS - 10}" y="{middle + 4:.1f}" text-anchor="end">{escape(_short(name))}</text>',
         f'<rect x="{min(aim, end):.1f}" y="{top + 6}" width="{max(abs(end - aim), 2):.1f}" height="{_LINE - 12}" '

@@ -92,7 +92,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.beside} (absent)" if row.skipped else row.beside or "–",
         with_unit(statistics.median(row.theirs), row.unit) if row.theirs else "",
         f"**{value}** ({low}–{high})" if low != high else f"**{value}**",
-        str(row.aim).replace(">=", "≥").replace("<=", "≤") if row.aim else "",
+        row.aimed,
         {True: "met", False: "missed", None: ""}[row.met],
     )
 

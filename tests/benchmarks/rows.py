@@ -19,9 +19,6 @@ class Aim:
     def met(self, value: float) -> bool:
         return bool(_COMPARE[self.sense](value, self.value))
 
-    def __str__(self) -> str:
-        return f"{self.sense} {number(self.value)}"
-
 
 @dataclass(frozen=True)
 class Row:
@@ -62,6 +59,14 @@ class Row:
     @property
     def judged_unit(self) -> str:
         return "×" if self.theirs else self.unit
+
+    @property
+    def aimed(self) -> str:
+        """The aim with its unit, such as `≥ 0.5 ×`."""
+        if self.aim is None:
+            return ""
+        sense = {">=": "≥", "<=": "≤"}[self.aim.sense]
+        return f"{sense} {with_unit(self.aim.value, '×' if self.beside else self.unit)}"
 
     def as_json(self) -> dict[str, Any]:
         rounded = {name: tuple(_rounded(one) for one in getattr(self, name)) for name in ("samples", "theirs")}
@@ -123,7 +128,7 @@ def _line(row: Row) -> tuple[str, ...]:
         theirs or ("absent" if row.skipped else ""),
         with_unit(row.value, row.judged_unit),
         spread(row),
-        str(row.aim or ""),
+        row.aimed,
         {None: "", True: "yes", False: "NO"}[row.met],
         row.note,
     )

@@ -64,8 +64,8 @@ def test_the_table_tells_groups_spreads_aims_and_misses() -> None:
     ]
     lines = _words(table(rows))
     assert lines[1] == "START"
-    assert lines[2] == "to the first 200 0.52 s 0.52 s 0.5 - 0.7 <= 0.6 yes"
-    assert lines[4] == "upload 1,234 MB/s cp 4,938 MB/s 0.25 × >= 0.5 NO slow disk"
+    assert lines[2] == "to the first 200 0.52 s 0.52 s 0.5 - 0.7 ≤ 0.6 s yes"
+    assert lines[4] == "upload 1,234 MB/s cp 4,938 MB/s 0.25 × ≥ 0.5 × NO slow disk"
 
 
 @pytest.mark.parametrize(

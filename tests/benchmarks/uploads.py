@@ -25,8 +25,8 @@ from tests.e2e.server import Server, serving
 
 GROUP = "uploads"
 MB = 1_000_000
-LARGE, _LARGE_ROUNDS = 512 * MB, 5
-SMALL, COUNT, _SMALL_ROUNDS, _CONNECTIONS = 30_000, 2_000, 5, 16
+LARGE, LARGE_ROUNDS = 512 * MB, 5
+SMALL, COUNT, SMALL_ROUNDS, _CONNECTIONS = 30_000, 2_000, 5, 16
 
 
 def rows(folder: Path, peers: Installation) -> Iterator[Row]:
@@ -52,8 +52,8 @@ def _large(server: Server, folder: Path) -> Iterator[Row]:
     with source.open("wb") as file:
         file.writelines(large_wave(LARGE))
     before = processor_seconds(server.pid)
-    ours, copied = in_turns(_LARGE_ROUNDS, lambda: _upload(server, source), lambda: _copy(source, folder / "copy.wav"))
-    cost = (processor_seconds(server.pid) - before) / _LARGE_ROUNDS
+    ours, copied = in_turns(LARGE_ROUNDS, lambda: _upload(server, source), lambda: _copy(source, folder / "copy.wav"))
+    cost = (processor_seconds(server.pid) - before) / LARGE_ROUNDS
     note = f"{cost:.2f} s of the server's processor each"
     name = "upload 512 MB by multipart, hashed and fsynced"
     yield Row(GROUP, name, "MB/s", ours, Aim(">=", 0.8), note, "cp, then sync", copied)
@@ -124,13 +124,13 @@ class Small:
 def _small(server: Server, folder: Path, target: Path, peer: Peer | None) -> Iterator[Row]:
     before = processor_seconds(server.pid)
     ours, put, put_durably, commits = in_turns(
-        _SMALL_ROUNDS,
+        SMALL_ROUNDS,
         lambda: _uploads(server),
         partial(_puts, peer, target, durably=False) if peer else None,
         partial(_puts, peer, target, durably=True) if peer else None,
         lambda: commit_rate(folder / "commits.sqlite"),
     )
-    cost = (processor_seconds(server.pid) - before) / _SMALL_ROUNDS / COUNT
+    cost = (processor_seconds(server.pid) - before) / SMALL_ROUNDS / COUNT
     name = f"{COUNT:,} durable uploads of 30 kB, 16 connections"
     note = f"{1e6 * cost:.0f} us of the server's processor each"
     yield Row(GROUP, name, "/s", ours, Aim(">=", 0.5), note, "nginx's WebDAV PUT, not durable", put)

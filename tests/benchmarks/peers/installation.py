@@ -77,4 +77,4 @@ def _version(path: str, flag: str) -> str:
     ran = subprocess.run([path, flag], capture_output=True, text=True, check=False)
     first = (ran.stdout or ran.stderr).splitlines()[0]
     numbers = [word for word in first.replace("/", " ").split() if word[:1].isdigit()]
-    return numbers[0] if numbers else first
+    return numbers[0].partition("-")[0] if numbers else first
