@@ -82,6 +82,15 @@ def test_no_link_inside_the_project_is_broken() -> None:
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
 
 
+def test_the_variables_for_tests_are_those_that_are_told() -> None:
+    used = {
+        name
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r"OPPERLITE_TEST_[A-Z_]*[A-Z]", path.read_text("utf-8"))
+    }
+    assert used == set(re.findall(r"^\| `(OPPERLITE_TEST_[A-Z_]+)` \|", README, re.MULTILINE))
+
+
 # ----------------------------------------------------------------------------------------------- the lock
 
 
