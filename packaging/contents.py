@@ -43,6 +43,9 @@ EXCLUDED_MODULES = (
     "h2",
     # Microphone input of pocketsphinx.
     "sounddevice",
+    # Of the build's own tools; Pillow and httpx take them where they are.
+    "defusedxml",
+    "zstandard",
     "cffi",
     "pycparser",
     # swagger-ui-py's own code: only its files are served.

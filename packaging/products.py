@@ -5,11 +5,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import archives
+import bill_of_materials
 import contents
 import environment
 import folder
 import inventory
+import notices
 import one_file
+import parts
 
 
 def build(target: Path, level: int) -> None:
@@ -20,10 +23,17 @@ def build(target: Path, level: int) -> None:
     made = folder.freeze(work)
     if contents.flite_library("flite") is None:
         print("Flite is not installed here (libflite1 on Debian): the program will speak English by espeak-ng alone")
+    inside = parts.find(made)
+    (target / "THIRD-PARTY-NOTICES").write_text(notices.text(inside), "utf-8", newline="\n")
+    for held in (target / "THIRD-PARTY-NOTICES", environment.PROJECT / "LICENSE", environment.PROJECT / "NOTICE"):
+        shutil.copy(held, made)
     archive = target / f"opperlite-{number}-{folder.system()}-{folder.processor()}.tar.gz"
     archives.write_tar_gz(made, archive, f"opperlite-{number}/", date)
     program = target / inventory.program_of(made).name
     one_file.write(made, program, work, version=number, date=date, needs=inventory.needs(made), level=level)
-    archives.write_checksums([archive, program], target / "SHA256SUMS")
+    digests = {path.name: archives.sha256(path) for path in (archive, program)}
+    bill = bill_of_materials.text(inside, number, digests)
+    (target / "opperlite.cdx.json").write_text(bill, "utf-8", newline="\n")
+    archives.write_checksums(list(target.iterdir()), target / "SHA256SUMS")
     for path in sorted(target.iterdir()):
         print(f"{path.stat().st_size:>12,}  {path.relative_to(environment.PROJECT)}")
