@@ -12,7 +12,6 @@ from opperlite import __version__
 from tests.benchmarks import (
     application,
     backups,
-    chart,
     clips,
     connections,
     downloads,
@@ -114,8 +113,7 @@ def keep(measured: Report, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = measured.over(Report.read(path), list(GROUPS)) if path.exists() else measured
     whole.write(path)
-    title = f"opperlite {whole.opperlite}, {whole.machine}, {whole.day}: to the right is better than the aim"
-    path.with_suffix(".svg").write_text(chart.svg(whole.rows, title), "utf-8")
+    whole.draw(path)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
+from tests.benchmarks import chart
 from tests.benchmarks.rows import Row, number, with_unit
 
 FIGURES = Path(__file__).parent / "results" / "figures.json"
@@ -48,6 +49,11 @@ class Report:
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(self.as_json(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+    def draw(self, path: Path) -> None:
+        """Put a chart beside the file of figures."""
+        title = f"opperlite {self.opperlite}, {self.machine}, {self.day}: to the right is better than the aim"
+        path.with_suffix(".svg").write_text(chart.svg(self.rows, title), "utf-8")
 
     def over(self, earlier: "Report", order: Sequence[str]) -> "Report":
         """This one with the earlier one's rows of those groups that were not measured now."""
@@ -110,8 +116,10 @@ def into_readme(text: str, part: str) -> str:
 
 
 def main() -> None:
-    """Put the kept figures into the README."""
-    part = markdown(Report.read(FIGURES), reasons())
+    """Put the kept figures into the README, and draw them."""
+    kept = Report.read(FIGURES)
+    kept.draw(FIGURES)
+    part = markdown(kept, reasons())
     README.write_text(into_readme(README.read_text("utf-8"), part), "utf-8")
 
 
