@@ -17,7 +17,22 @@ def main() -> None:
         environment.enter()
     import products  # needs what the build's environment has
 
-    products.build(environment.DIST, _QUICK if options.quick else _SMALL)
+    level = _QUICK if options.quick else _SMALL
+    products.build(environment.DIST, level)
+    if options.check_reproducible:
+        _check(level)
+
+
+def _check(level: int) -> None:
+    """Build once more and compare; ends with 1 where the two differ."""
+    import products
+    import reproducibility
+
+    again = environment.BUILD / "again"
+    products.build(again, level)
+    found = reproducibility.differences(environment.DIST, again)
+    print("\n".join(found) if found else "Both builds are the same, byte for byte")
+    raise SystemExit(1 if found else 0)
 
 
 def _options() -> argparse.ArgumentParser:
@@ -29,6 +44,9 @@ def _options() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--quick", action="store_true", help="compress the one file less: a minute or two sooner, a tenth larger"
+    )
+    parser.add_argument(
+        "--check-reproducible", action="store_true", help="build twice and say what differs, which ends with 1"
     )
     return parser
 
