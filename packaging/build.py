@@ -19,6 +19,10 @@ def main() -> None:
 
     level = _QUICK if options.quick else _SMALL
     products.build(environment.DIST, level)
+    if options.sizes:
+        import sizes
+
+        print(sizes.report(environment.DIST))
     if options.check_reproducible:
         _check(level)
 
@@ -44,6 +48,9 @@ def _options() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--quick", action="store_true", help="compress the one file less: a minute or two sooner, a tenth larger"
+    )
+    parser.add_argument(
+        "--sizes", action="store_true", help="tell what each step of the build is worth, and the heaviest parts"
     )
     parser.add_argument(
         "--check-reproducible", action="store_true", help="build twice and say what differs, which ends with 1"

@@ -1,5 +1,6 @@
 """What goes into the program and what stays out: the lists that the PyInstaller specification works by."""
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,9 @@ from pathlib import Path, PurePosixPath
 
 Entry = tuple[str, str]
 """A file and the folder inside the program that it goes to."""
+
+EVERYTHING = "OPPERLITE_BUILD_EVERYTHING"
+"""The variable by which a build leaves nothing out, to see what that is worth."""
 
 LIBRARY_FOLDER = "lib"
 """The folder of everything but the program itself, beside it."""
@@ -174,6 +178,11 @@ def flite_library(name: str) -> Path | None:
     return None
 
 
+def excluded_modules() -> list[str]:
+    """The modules that PyInstaller is to leave out."""
+    return [] if EVERYTHING in os.environ else list(EXCLUDED_MODULES)
+
+
 def wanted_library(target: str) -> bool:
     """Whether a shared library goes in, by its path in the program."""
     return _SYSTEM_LIBRARIES.fullmatch(PurePosixPath(target).name) is None
@@ -182,6 +191,8 @@ def wanted_library(target: str) -> bool:
 def wanted_file(target: str) -> bool:
     """Whether a data file goes in, by its path in the program."""
     path = PurePosixPath(target)
+    if EVERYTHING in os.environ:
+        return True
     return str(path) not in _UNUSED_FILES and (path.name == "METADATA" or not path.match("*.dist-info/*"))
 
 

@@ -30,6 +30,15 @@ def processor() -> str:
 
 def freeze(work: Path) -> Path:
     """Make the folder build below `work`, from nothing; its folder."""
+    folder = run_pyinstaller(work)
+    strip(folder / contents.LIBRARY_FOLDER)
+    inventory.keep_metadata(folder)
+    write_build_facts(folder)
+    return folder
+
+
+def run_pyinstaller(work: Path, *, everything: bool = False) -> Path:
+    """Let PyInstaller collect a folder below `work`; with `everything`, also what contents.py leaves out."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", "--log-level", "ERROR"]
@@ -37,14 +46,10 @@ def freeze(work: Path) -> Path:
     subprocess.run(
         [*command, *places, str(environment.PACKAGING / "opperlite.spec")],
         cwd=work,
-        env=_surroundings(work),
+        env=_surroundings(work) | ({contents.EVERYTHING: "1"} if everything else {}),
         check=True,
     )
-    folder = work / "made" / "opperlite"
-    strip(folder / contents.LIBRARY_FOLDER)
-    inventory.keep_metadata(folder)
-    write_build_facts(folder)
-    return folder
+    return work / "made" / "opperlite"
 
 
 def _surroundings(work: Path) -> dict[str, str]:

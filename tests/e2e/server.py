@@ -25,8 +25,9 @@ PATIENCE = 60.0
 def environment(folder: Path) -> dict[str, str]:
     """The surroundings of every command: no setting of the machine's user, all state inside `folder`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OPPERLITE_")}
-    own = {"OPPERLITE_CACHE": str(CACHE)} if BUILT else kept
-    return own | {"XDG_CONFIG_HOME": str(folder / "config"), "OPPERLITE_DATA": str(folder / "data")}
+    own = {} if BUILT else kept
+    places = {"XDG_CONFIG_HOME": "config", "OPPERLITE_DATA": "data"}
+    return own | {"OPPERLITE_CACHE": str(CACHE)} | {name: str(folder / place) for name, place in places.items()}
 
 
 def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
