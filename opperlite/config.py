@@ -72,17 +72,25 @@ class Setting:
 
 
 def default_data() -> Path:
-    """The platform's folder for a user's application data."""
+    """The platform's folder for a user's application data; raises ConfigError for a user without a home."""
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("opperlite", appauthor=False))
+    try:
+        return Path(platformdirs.user_data_dir("opperlite", appauthor=False))
+    except RuntimeError as error:
+        raise ConfigError(
+            f"This user has no home folder, so there is no default for data: name a folder with --data or {PREFIX}DATA."
+        ) from error
 
 
-def default_file() -> Path:
-    """Where the TOML file is looked for when none is named."""
+def default_file() -> Path | None:
+    """Where the TOML file is looked for when none is named; None for a user without a home."""
     import platformdirs
 
-    return Path(platformdirs.user_config_dir("opperlite", appauthor=False)) / "opperlite.toml"
+    try:
+        return Path(platformdirs.user_config_dir("opperlite", appauthor=False)) / "opperlite.toml"
+    except RuntimeError:
+        return None
 
 
 def default_workers() -> int:

@@ -124,6 +124,18 @@ def test_a_wrong_variable_is_named(run: Run) -> None:
     ]
 
 
+def test_a_user_without_a_home_is_told_what_to_name(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def homeless(*words: str, **options: object) -> str:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("platformdirs.user_data_dir", homeless)
+    monkeypatch.setattr("platformdirs.user_config_dir", homeless)
+    ran = run("keys", "list", env={"OPPERLITE_DATA": None})
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "name a folder with --data or OPPERLITE_DATA" in ran.stderr
+    assert run("keys", "list", "--data", tmp_path / "data").exit_code == 0
+
+
 def test_the_variable_of_the_launcher_is_no_mistake(run: Run) -> None:
     assert run("models", "--json", env={"OPPERLITE_CACHE": "/var/cache/opperlite"}).stderr == ""
 
