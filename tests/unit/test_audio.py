@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opperlite.engine.errors import BadMedia
-from opperlite.engine.sound import audio
+from opperlite.engine.sound import audio, encoders
 
 FORMATS = sorted(audio.MIME_TYPES)
 CONTAINERS = sorted(set(FORMATS) - {"pcm"})
@@ -157,7 +157,7 @@ def test_joined_files_of_two_rates_are_read_to_the_end(tmp_path: Path) -> None:
 
 
 def test_a_long_mp3_is_seamless(tmp_path: Path) -> None:
-    rate, seconds = 24_000, 2 * audio._PART + 3
+    rate, seconds = 24_000, 2 * encoders._PART + 3
     time = np.arange(rate * seconds) / rate
     sweep = (0.3 * np.sin(2 * np.pi * (200 + 10 * time) * time)).astype(np.float32)
     audio.encode(sweep, rate, "mp3", tmp_path / "sweep.mp3")
@@ -165,7 +165,7 @@ def test_a_long_mp3_is_seamless(tmp_path: Path) -> None:
     assert len(decoded) == len(sweep)
     error = np.abs(decoded - sweep)
     assert error.max() < 0.05
-    for boundary in (audio._PART, 2 * audio._PART):
+    for boundary in (encoders._PART, 2 * encoders._PART):
         around = slice((boundary * rate) - 2000, (boundary * rate) + 2000)
         assert error[around].max() < 1.5 * error[5000:600_000].max()
 

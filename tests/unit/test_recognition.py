@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from opperlite.engine.errors import BadMedia
-from opperlite.engine.sound import audio, flite, recognition, speech, vocabulary
+from opperlite.engine.sound import audio, ears, flite, recognition, speech, stretches, vocabulary
 from opperlite.engine.sound.recognition import Transcript
 
 RATE = 16_000
@@ -195,7 +195,7 @@ def test_a_prompt_makes_its_words_likelier(tmp_path: Path) -> None:
 
 
 def test_a_prompt_adds_pronunciations_for_rare_and_unknown_words() -> None:
-    decoder = recognition._new_decoder()
+    decoder = ears._new_decoder()
     model = decoder.get_lm(decoder.current_search())
     names = vocabulary.add(decoder, "Kubernetes, canoe and the Opper")
     assert set(names.values()) == {"Kubernetes", "canoe", "Opper"}
@@ -231,11 +231,11 @@ def test_speech_without_a_pause_is_cut_into_bounded_stretches(tmp_path: Path) ->
     said = speech.speak(SENTENCES[5], voice="rex")
     pressed = np.concatenate([said.samples[2000:-4000]] * 10)
     audio.encode(pressed, said.rate, "wav", tmp_path / "long.wav")
-    meter = recognition.Meter(tmp_path / "long.wav", None)
-    stretches = list(recognition.stretches(meter))
-    assert sum(len(stretch.samples) for stretch in stretches) > 0.9 * meter.seconds * RATE
-    assert max(len(stretch.samples) for stretch in stretches) <= (recognition._LONGEST + 0.5) * RATE
-    starts = [stretch.start for stretch in stretches]
+    meter = stretches.Meter(tmp_path / "long.wav", None)
+    found = list(stretches.stretches(meter))
+    assert sum(len(stretch.samples) for stretch in found) > 0.9 * meter.seconds * RATE
+    assert max(len(stretch.samples) for stretch in found) <= (stretches._LONGEST + 0.5) * RATE
+    starts = [stretch.start for stretch in found]
     assert len(starts) > 1
     assert starts == sorted(starts)
 
@@ -247,6 +247,6 @@ def test_sources_without_sound_are_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    recognition._decoder.cache_clear()
+    ears._decoder.cache_clear()
     recognition.transcribe(spoken("Hello there.", tmp_path / "speech.wav"))
     assert capfd.readouterr() == ("", "")

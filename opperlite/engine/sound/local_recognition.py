@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from opperlite.engine.sound import diarization, languages, model_folders, recognition
 from opperlite.engine.sound.model_folders import BadModel, ModelFolder
-from opperlite.engine.sound.recognition import RATE, Samples, Segment, Transcript
+from opperlite.engine.sound.recognition import Segment, Transcript
 from opperlite.engine.sound.speech import Word
+from opperlite.engine.sound.stretches import RATE, Meter, Samples, floating, stretches
 
 _THREADS = 2
 _TURN_PAUSE = 0.3
@@ -79,12 +80,12 @@ def transcribe(
     """
     code = languages.normalize(language)
     listener = load(folder, code)
-    meter = recognition.Meter(path, progress)
+    meter = Meter(path, progress)
     turns: list[tuple[_Piece, ...]] = []
     signatures: list[diarization.Signature | None] = []
     found: str | None = None
-    for stretch in recognition.stretches(meter):
-        samples = recognition.floating(stretch)
+    for stretch in stretches(meter):
+        samples = floating(stretch)
         heard = listener.hear(samples, code or found, prompt)
         found = found or languages.normalize(heard.language)
         for turn in _turns(heard.pieces, diarize):
