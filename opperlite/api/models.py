@@ -34,4 +34,5 @@ def lister(scope: tuple[str, ...]) -> Callable[[Call], Awaitable[Reply]]:
         )
         return json_reply(ModelList([model_of(model) for model in models], total, offset, limit))
 
+    list_models.__doc__ = f"The models of {'all types' if len(scope) > 2 else 'type ' + ' and '.join(scope)}."
     return list_models

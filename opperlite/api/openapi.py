@@ -73,7 +73,8 @@ def _anywhere(routes: Sequence[Route]) -> Sequence[type[OpperliteError]]:
 
 
 def _operation(route: Route, anywhere: Sequence[type[OpperliteError]]) -> dict[str, Any]:
-    text = inspect.getdoc(route.handler) or f"The models for {route.path.removeprefix('/v3')}."
+    text = inspect.getdoc(route.handler)
+    assert text is not None, f"{_name(route)} has no docstring, which is its description"
     operation: dict[str, Any] = {
         "operationId": _name(route),
         "tags": [route.tag],
