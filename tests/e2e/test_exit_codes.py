@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from opperlite.cli import EXIT_CODES
-from tests.e2e.server import PROGRAM, command
+from tests.e2e.server import command
 
 HERE = {
     0: ["version"],
@@ -37,27 +33,3 @@ def test_a_command_ends_with_its_code_and_one_reason(code: int, tmp_path: Path) 
     assert bool(ran.stdout) == (code == 0)
     assert bool(ran.stderr) == (code != 0)
     assert "Traceback" not in ran.stderr
-
-
-@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root may become another user")
-def test_a_user_without_a_home_needs_to_name_the_data_folder() -> None:
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*PROGRAM, *words],
-            env={"PYTHONPATH": os.pathsep.join(sys.path)},
-            user=54321,  # in no list of users
-            group=54321,
-            extra_groups=[],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    ran = run("keys", "list")
-    assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr.count("\n") == 1
-    assert "--data or OPPERLITE_DATA" in ran.stderr
-    assert run("models").returncode == 0
-    with tempfile.TemporaryDirectory() as folder:
-        os.chown(folder, 54321, 54321)
-        assert run("keys", "list", "--data", folder).returncode == 0
