@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folder is l
 
 KILLS = int(os.environ.get("OPPERLITE_TEST_KILLS", "3"))
 SEED = int(os.environ.get("OPPERLITE_TEST_SEED", "1"))
-FLAGS = ("--orphan-grace", "0.5", "--sweep-interval", "1s", "--jobs", "1", "--job-attempts", "100")
+FLAGS = ("--orphan-grace", "0.5", "--sweep-interval", "1s", "--jobs", "1", "--workers", "1", "--job-attempts", "100")
 LANES = 3
 KEPT = 60  # about as many files are there at each check, however long the campaign is
 IMAGE = {"model": "local/image", "prompt": "a kite", "size": "256x256", "response_format": "url"}
