@@ -27,7 +27,7 @@ def write(folder: Path, target: Path, work: Path, *, version: str, date: int, ne
     """Make the one file of a folder build. `needs` says in words what the system must have."""
     payload = work / "payload.tar.zst"
     unpacked = _compress(folder, payload, date, level)
-    launcher = _compile(work)
+    launcher = _launcher(work)
     build = f"{version}-{archives.sha256(payload)[:12]}"
     with target.open("wb") as file:
         file.write(launcher.read_bytes())
@@ -50,11 +50,20 @@ def _compress(folder: Path, payload: Path, date: int, level: int) -> int:
         return archives.write_tar(folder, packed, "", date)
 
 
-def _compile(work: Path) -> Path:
+def _launcher(work: Path) -> Path:
+    compiler = None if sys.platform == "win32" else shutil.which("cc")
+    if compiler is not None:
+        return _compile(compiler, work)
+    print("There is no C compiler (cc): the launcher of the one file is the slower one in Python")
+    name = "bootstrap"
+    command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "ERROR", "--onefile", "--name", name]
+    places = ["--distpath", str(work), "--workpath", str(work / "work"), "--specpath", str(work)]
+    subprocess.run([*command, *places, str(environment.PACKAGING / "bootstrap.py")], check=True)
+    return work / (f"{name}.exe" if sys.platform == "win32" else name)
+
+
+def _compile(compiler: str, work: Path) -> Path:
     """Compile the launcher with the decompressor from zstandard's source archive."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        raise SystemExit("There is no C compiler (cc), which the launcher of the one file needs")
     zstd = _zstd(compiler)
     launcher = work / "launcher"
     command = [compiler, *_FLAGS, f"-I{zstd}", str(environment.PACKAGING / "launcher.c"), str(zstd / "zstd.o")]
