@@ -167,7 +167,7 @@ def _audio_media(path: Path, size: int, mime_type: str) -> Media:
 
 
 def _images(task: MakeImages) -> list[Made]:
-    from opperlite.engine.pictures import picture, pixels
+    from opperlite.engine.pictures import origins, picture, pixels
 
     plan, sources = task.plan, task.sources
     if plan.width is None or plan.height is None:
@@ -190,10 +190,13 @@ def _images(task: MakeImages) -> list[Made]:
             blank = picture.draw(plan.prompt, plan.width, plan.height, seed=seed, style=plan.style)
             drawn = picture.edit(plan.prompt, blank, plan.width, plan.height, references=references, **shared)
         else:
+            known = origins.origin(pixels.notes(sources.image)) if sources.image else None
             drawn = picture.edit(
-                plan.prompt, source, plan.width, plan.height, mask=mask, references=references, **shared
+                plan.prompt, source, plan.width, plan.height, mask=mask, references=references, origin=known, **shared
             )
-        notes = {"prompt": plan.prompt, "model": plan.model, "seed": str(seed), "Software": task.software}
+        notes = {"prompt": plan.prompt, "model": plan.model, "seed": str(seed)}
+        notes |= {"style": plan.style} if plan.style else {}
+        notes["Software"] = task.software
         data = pixels.encode(drawn, plan.format, quality=plan.compression, metadata=notes)
         path = task.folder / f"image-{index}.{plan.format}"
         path.write_bytes(data)

@@ -10,8 +10,7 @@ from opperlite.engine.pictures.pixels import Pixels
 def caption(pixels: Pixels, text: str) -> Pixels:
     """The picture with one line of text on a dark translucent strip; text that is too long is cut short."""
     height, width = pixels.shape[:2]
-    size = max(9, round(min(width, height) / 52))
-    bar = min(height, size + max(6, size * 3 // 4))
+    size, bar = _size(width, height), strip(width, height)
     label = Image.new("L", (width, bar))
     shown = shortened(typeface.written(text[:600]), size, width - size)
     typeface.write(label, shown, size, size // 2, round(bar / 2 + size * 0.34))
@@ -23,6 +22,16 @@ def caption(pixels: Pixels, text: str) -> Pixels:
     if out.shape[2] == 4:
         out[height - bar :, :, 3] = np.maximum(out[height - bar :, :, 3], 170)
     return out
+
+
+def strip(width: int, height: int) -> int:
+    """The rows of the strip at the foot of a picture."""
+    size = _size(width, height)
+    return min(height, size + max(6, size * 3 // 4))
+
+
+def _size(width: int, height: int) -> int:
+    return max(9, round(min(width, height) / 52))
 
 
 def lettering(pixels: Pixels, text: str) -> Pixels:

@@ -1,5 +1,6 @@
 """Edits: what a prompt's words do to a picture that is already there."""
 
+import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
@@ -29,9 +30,16 @@ from opperlite.engine.pictures.scaling import scaled
 from opperlite.engine.pictures.scene import Scene
 from opperlite.engine.pictures.stage import Stage
 from opperlite.engine.pictures.symbols import luma
+from opperlite.engine.pictures.wearing import Head, worn
 
 GEOMETRY: Final = frozenset(("rotate", "upside_down", "mirror", "flip_vertical", "crop", "zoom_out"))
 """Edits that move pixels to other places; `shaped` makes them."""
+
+_TO: Final = ("to", "on")
+"""How what gets something is named: "add a hat to the cat", "put a hat on the cat"."""
+
+_GIVING: Final = re.compile(r"\s*(?:please\s+)?(?:give|gib|gebt|donne|donnez|dale|ge)\b", re.I)
+"""How a prompt begins that names the one who gets something first: "give the cat a hat"."""
 
 _TURNED_BY_WEATHER: Final = ("rain", "storm", "snow", "fog")
 
@@ -101,14 +109,17 @@ def _commanded(reading: Reading) -> Reading:
     """Read as a command: what is to be removed is not to be added."""
     edits = set(reading.edits)
     reading = _parts(reading, edits)
+    if "remove" in edits and reading.weather and not reading.things:
+        return replace(reading, weather=("clear",), edits=tuple(edit for edit in reading.edits if edit != "remove"))
     if {"remove", "remove_background"} & edits:
-        return replace(reading, things=())
+        return replace(reading, things=(), weather=())
     if "replace" in edits:
         # "replace the house with a castle": the first is there already.
         return replace(reading, things=tuple(_modest(thing) for thing in reading.things[1:]))
     if "add" in edits:
         # "add a hat to the cat": what stands after "to" is there already.
-        reading = replace(reading, things=tuple(thing for thing in reading.things if thing.relation != "to"))
+        there = _receiver(reading)
+        reading = replace(reading, things=tuple(thing for thing in reading.things if thing is not there))
     if "change" in edits and "add" not in edits and reading.things:
         # "make the car blue" means the car that is there.
         wished = tuple(thing.colour for thing in reading.things if thing.colour)
@@ -229,6 +240,29 @@ def background(reading: Reading, text: str, seed: int) -> Scene | None:
     if reading.backdrop:
         return replace(found, setting="studio", reading=replace(plain, tints={"ground_tint": reading.backdrop}))
     return replace(found, reading=plain)
+
+
+def anchor(text: str) -> str | None:
+    """The motif that something is to be added to, when the prompt names one."""
+    reading = prompt.read(text)
+    if "add" not in reading.edits or {"remove", "replace"} & set(reading.edits):
+        return None
+    there = _receiver(reading)
+    return there.motif if there else None
+
+
+def _receiver(reading: Reading) -> Thing | None:
+    """What is there already and gets the other things."""
+    named = next((thing for thing in reading.things[1:] if thing.relation in _TO), None)
+    if named is None and len(reading.things) > 1 and _GIVING.match(reading.text):
+        return reading.things[0]
+    return named
+
+
+def things_worn(reading: Reading, image: Image.Image, seed: int, wearer: Head) -> list[Layer]:
+    """The things alone, on or beside what has this head."""
+    dim = luma(scaled(image, (1, 1), Image.Resampling.BOX).getpixel((0, 0))) < 70  # type: ignore[arg-type]
+    return worn(_stage(reading, image.size, seed, dim=dim), reading.things, wearer)
 
 
 def things_within(reading: Reading, size: tuple[int, int], seed: int) -> list[Layer]:

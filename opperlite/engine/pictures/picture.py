@@ -6,19 +6,19 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image, ImageFilter
 
-from opperlite.engine.pictures import edits, scene, styles, subjects, textures
+from opperlite.engine.pictures import drawing, edits, scene, subjects
 from opperlite.engine.pictures.caption import caption as captioned
 from opperlite.engine.pictures.caption import lettering
 from opperlite.engine.pictures.edits import Editor, editor
-from opperlite.engine.pictures.lexicon import tables
-from opperlite.engine.pictures.noise import Stream, fingerprint, white
+from opperlite.engine.pictures.origins import Origin, Recollection, recalled
 from opperlite.engine.pictures.pixels import Pixels, check, cover, resize
-from opperlite.engine.pictures.prompt import Reading
-from opperlite.engine.pictures.scaling import scaled
+from opperlite.engine.pictures.prompt import Reading, read
+from opperlite.engine.pictures.references import lent, pinned
+from opperlite.engine.pictures.revisions import revision
+from opperlite.engine.pictures.wearing import head
 
 __all__ = ["Editor", "apply", "draw", "edit", "editor"]
 
-_LARGEST = 9_000_000
 SIDES = range(16, 8193)
 """Sides a picture may have; what a model allows is narrower."""
 
@@ -41,14 +41,7 @@ def draw(
     """
     _checked(width, height)
     composed = scene.compose(prompt, seed=seed, style=style)
-    # Beyond this size twice the scale shows no more, and costs four times the time and memory.
-    step = 2 if width * height > _LARGEST else 1
-    picture = composed.frame(-(-width // step), -(-height // step), transparent=transparent)
-    picture = resize(_styled(picture, style, composed.reading.styles, seed), width, height)
-    for text in composed.reading.quoted[:1]:
-        picture = lettering(picture, text)
-    if quality == "high" and not transparent and not composed.reading.styles:
-        _grained(picture, seed)
+    picture = drawing.drawn(composed, width, height, quality=quality, transparent=transparent)
     return captioned(picture, caption) if caption else picture
 
 
@@ -64,19 +57,27 @@ def edit(
     style: str | None = None,
     transparent: bool = False,
     caption: str | None = None,
+    origin: Origin | None = None,
 ) -> Pixels:
     """The source changed as the words say, in width x height; RGBA when transparent or the source has alpha.
 
     mask limits the change: where it is opaque (with alpha) or black (without) the pixels stay those of the source,
-    scaled to the size when it differs. references lend their colours and appear in the picture.
+    scaled to the size when it differs. references lend their colours and appear in the picture. origin is what the
+    source says of itself; if it is one of ours, its own things can go, change their colour or be exchanged.
     """
     _checked(width, height)
     check(source)
     change = editor(f"{prompt}, {style}" if style else prompt, seed=seed)
+    memory = recalled(source, origin) if origin is not None and mask is None else None
+    wearer, done = None, False
+    if memory is not None:
+        source, change, done = _revised(memory, change, prompt)
+        motif = edits.anchor(prompt)
+        wearer = memory.silhouette(motif) if motif else None
     if mask is not None:
         result = _within_mask(change, prompt, cover(source, width, height), mask, references)
     else:
-        result = _whole(change, prompt, source, width, height, references)
+        result = _whole(change, prompt, source, width, height, references, wearer, done=done)
     if transparent or ("remove_background" in change.reading.edits and mask is None):
         result = _cut_out(result, transparent=transparent)
     return captioned(result, caption) if caption and mask is None else result
@@ -92,35 +93,34 @@ def _checked(width: int, height: int) -> None:
         raise ValueError(f"the size is {width}x{height}; sides of {SIDES.start} to {SIDES.stop - 1} are allowed")
 
 
-def _styled(picture: Pixels, style: str | None, named: tuple[str, ...], seed: int) -> Pixels:
-    wanted = list(named)
-    if style and style in tables()["style"] and style not in wanted:
-        wanted.append(style)
-    for name in wanted[:2]:
-        picture = styles.apply(picture, name, fingerprint(seed, name))
-    if style in ("vivid", "natural"):
-        strength = 1.25 if style == "vivid" else 0.85
-        image = textures.saturated(Image.fromarray(np.ascontiguousarray(picture[:, :, :3])), strength)
-        picture = picture.copy()
-        picture[:, :, :3] = np.asarray(image)
-    return picture
-
-
-def _grained(picture: Pixels, seed: int) -> None:
-    """Give flat areas a fine tooth of one step up or down, in place."""
-    height, width = picture.shape[:2]
-    tile = white(fingerprint(seed, "grain"), min(height, 256), min(width, 256))
-    step = ((tile >> 6) & 1).astype(np.uint8) * 2
-    band = np.repeat(np.tile(step, (1, -(-width // tile.shape[1])))[:, :width, None], 3, axis=2)
-    np.minimum(picture, 253, out=picture)
-    for top in range(0, height, len(band)):
-        rows = picture[top : top + len(band)]
-        rows += band[: len(rows)]
+def _revised(memory: Recollection, change: Editor, prompt: str) -> tuple[Pixels, Editor, bool]:
+    """The source drawn again as the words want its things, what the words want besides, and whether it changed."""
+    wanted = revision(read(prompt))
+    revised = memory.revised(wanted) if wanted.motifs else None
+    left = tuple(name for name in change.reading.edits if name not in ("remove", "replace", "recolour"))
+    if revised is not None:
+        reading = replace(change.reading, edits=left)
+        if not wanted.without:
+            reading = replace(reading, things=(), colours=())
+        return revised, replace(change, reading=reading), True
+    if wanted.without:
+        # What is not in the picture cannot be taken away from it.
+        return memory.uncaptioned, replace(change, reading=replace(change.reading, edits=left)), True
+    return memory.uncaptioned, change, False
 
 
 def _whole(
-    change: Editor, prompt: str, source: Pixels, width: int, height: int, references: Sequence[Pixels]
+    change: Editor,
+    prompt: str,
+    source: Pixels,
+    width: int,
+    height: int,
+    references: Sequence[Pixels],
+    wearer: subjects.Mask | None,
+    *,
+    done: bool,
 ) -> Pixels:
+    """The changes to all of a picture; done when some were made before."""
     image = edits.shaped(change.reading, Image.fromarray(source))
     base = cover(np.array(image), width, height)
     behind = edits.background(change.reading, prompt, change.seed)
@@ -129,22 +129,48 @@ def _whole(
         if placed is not None:
             base = placed
             change = replace(change, reading=replace(change.reading, settings=()))
-    base = _lent(base, references, change)
+    base = lent(base, references, change.seed)
+    given = change.reading.things if edits.anchor(prompt) else ()
+    if given:
+        change = replace(change, reading=replace(change.reading, things=()), _overlays={})
     changed = change.apply(base, 0.0)
+    if given:
+        changed = _given(replace(change.reading, things=given), changed, base, wearer, change.seed)
     if "remove" in change.reading.edits:
         changed = _without_subject(changed)
-    if change.idle and not references and not change.reading.quoted:
+    if change.idle and not (given or done) and not references and not change.reading.quoted:
         changed = _own_cast(changed, prompt)
     for text in change.reading.quoted[:1]:
         changed = lettering(changed, text)
     return changed
 
 
+def _given(reading: Reading, picture: Pixels, base: Pixels, wearer: subjects.Mask | None, seed: int) -> Pixels:
+    """The picture with things on or beside its subject; wearer is where that was in the source."""
+    if wearer is None:
+        mask = subjects.salient(base)
+    else:
+        mask = cover(wearer[:, :, None].repeat(3, axis=2), base.shape[1], base.shape[0])[:, :, 0]
+    found = head(mask)
+    if found is None:
+        return picture
+    if wearer is None:
+        # What is only guessed to be a head is not believed to be a large one.
+        found = replace(found, width=min(found.width, 0.26 * min(base.shape[:2])))
+    image = Image.fromarray(np.ascontiguousarray(picture[:, :, :3]))
+    for layer in edits.things_worn(reading, image, seed, found):
+        layer.paint(image, 0.0)
+    out = np.array(image)
+    return np.dstack((out, picture[:, :, 3])) if picture.shape[2] == 4 else out
+
+
 def _without_subject(picture: Pixels) -> Pixels:
-    """The picture with its subject filled from around it, when there is telling which it is."""
+    """The picture with its subject filled from around it; without a clear one, what stands out most."""
     mask = subjects.subject(picture)
-    # A larger share is scenery: nothing stands out that could be meant.
-    if not 0.005 < float((mask > 127).mean()) < 0.25:
+    # A larger share is scenery.
+    if not 0.005 < float((mask > 127).mean()) < 0.35:
+        mask = subjects.salient(picture)
+    if not 0.001 < float((mask > 127).mean()) < 0.45:
         return picture
     hole = np.array(Image.fromarray(np.where(mask > 40, 255, 0).astype(np.uint8)).filter(ImageFilter.MaxFilter(7)))
     filled = subjects.filled(picture, hole)
@@ -159,47 +185,6 @@ def _before(base: Pixels, behind: Pixels) -> Pixels | None:
         return None
     soft = np.asarray(Image.fromarray(mask).filter(ImageFilter.BoxBlur(1)), np.int32)[:, :, None]
     return ((base[:, :, :3].astype(np.int32) * soft + behind * (255 - soft)) // 255).astype(np.uint8)
-
-
-def _lent(base: Pixels, references: Sequence[Pixels], change: Editor) -> Pixels:
-    """The base with the references' colours mixed in and the references themselves as prints near the lower edge."""
-    if not references:
-        return base
-    colours = [
-        np.asarray(scaled(Image.fromarray(np.ascontiguousarray(one[:, :, :3])), (1, 1), Image.Resampling.BOX))[0, 0]
-        for one in references
-    ]
-    mean = tuple(int(sum(int(colour[k]) for colour in colours) // len(colours)) for k in range(3))
-    out = Image.fromarray(np.ascontiguousarray(base[:, :, :3]))
-    out.paste(mean, (0, 0), Image.new("L", out.size, 36))
-    _pinned(out, references, change.seed)
-    result = np.array(out)
-    return np.dstack((result, base[:, :, 3])) if base.shape[2] == 4 else result
-
-
-def _pinned(image: Image.Image, references: Sequence[Pixels], seed: int) -> None:
-    """Lay the references onto the picture: cut out when they have alpha, else as small prints with a white rim."""
-    stream = Stream("references", seed, len(references))
-    shown = references[:6]
-    room = image.width / len(shown)
-    for number, one in enumerate(shown):
-        picture = Image.fromarray(one)
-        side = min(room * 0.86, image.height * 0.42, image.width * 0.42)
-        scale = side / max(picture.size)
-        size = (max(4, round(picture.width * scale)), max(4, round(picture.height * scale)))
-        small = scaled(picture, size).convert("RGBA")
-        if picture.mode == "RGB":
-            rim = max(1, size[0] // 24)
-            card = Image.new("RGBA", (size[0] + 2 * rim, size[1] + 2 * rim), (250, 249, 246, 255))
-            card.paste(small, (rim, rim))
-            small = card.rotate(stream.uniform(-7, 7), Image.Resampling.BICUBIC, expand=True)
-        x = round((number + 0.5) * room - small.width / 2)
-        y = round(image.height * 0.95 - small.height)
-        shade = Image.new("L", (small.width, small.height), 0)
-        shade.paste(110, (0, 0), small.getchannel("A"))
-        shade = shade.filter(ImageFilter.BoxBlur(max(1.0, side / 60)))
-        image.paste((10, 10, 20), (x + max(1, round(side / 50)), y + max(1, round(side / 40))), shade)
-        image.paste(small, (x, y), small)
 
 
 def _own_cast(picture: Pixels, prompt: str) -> Pixels:
@@ -240,7 +225,7 @@ def _within_mask(change: Editor, prompt: str, base: Pixels, mask: Pixels, refere
     if references:
         part = Image.fromarray(changed)
         inner = part.crop(box)
-        _pinned(inner, references, change.seed)
+        pinned(inner, references, change.seed)
         part.paste(inner, box[:2])
         changed = np.array(part)
     if plain.idle and not reading.things and not reading.settings and not references:

@@ -3,7 +3,9 @@
 Every array is C-contiguous uint8 of shape (height, width, 3) for RGB or (height, width, 4) for RGBA.
 """
 
+import html
 import io
+import re
 import struct
 import zlib
 from collections.abc import Mapping
@@ -31,6 +33,7 @@ _XMP: Final = (
     '<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:description><rdf:Alt>'
     '<rdf:li xml:lang="x-default">{text}</rdf:li></rdf:Alt></dc:description></rdf:Description></rdf:RDF></x:xmpmeta>'
 )
+_XMP_TEXT: Final = re.compile(r'<rdf:li xml:lang="x-default">(.*?)</rdf:li>', re.S)
 _EXIF_DESCRIPTION: Final = 0x010E
 _EXIF_ORIENTATION: Final = 0x0112
 _TURNS: Final = {
@@ -95,6 +98,19 @@ def decode(path: str | Path, *, max_pixels: int = 100_000_000) -> Pixels:
                 f"The {info.mime_type} picture of {info.width}x{info.height} is truncated or corrupt; "
                 "a complete file is needed."
             ) from error
+
+
+def notes(path: str | Path) -> dict[str, str]:
+    """The texts that `encode` wrote into a file as its metadata; those of other programs only from PNG."""
+    with _open(Path(path)) as image:
+        if image.format == "PNG":
+            return {str(key): value for key, value in image.info.items() if isinstance(value, str)}
+        packet = image.info.get("xmp", b"")
+    lines = _XMP_TEXT.search(packet.decode("utf-8", "replace") if isinstance(packet, bytes) else "")
+    text = html.unescape(lines.group(1)) if lines else ""
+    # Only the prompt may hold line breaks.
+    parts = re.split(r"\n(?=(?:model|seed|style|Software): )", text)
+    return dict(part.split(": ", 1) for part in parts if ": " in part)
 
 
 def encode(

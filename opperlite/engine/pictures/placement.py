@@ -1,39 +1,19 @@
 """Where the things of a prompt stand, and how large they are drawn."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from opperlite.engine.pictures.lexicon import tables
 from opperlite.engine.pictures.noise import Stream
 from opperlite.engine.pictures.prompt import Thing
+from opperlite.engine.pictures.relations import related
+from opperlite.engine.pictures.spots import FLOATING, Spot, place_of
 from opperlite.engine.pictures.stage import Stage
-from opperlite.engine.pictures.symbols import Symbol, symbols
-
-_FLOATING: Final = frozenset(("space", "sky"))
-"""Settings without ground: everything hovers."""
-
-
-_WATERS: Final = frozenset(("sea", "lake", "beach"))
-
+from opperlite.engine.pictures.symbols import symbols
 
 _TALLEST: Final = 0.78
 """No thing is higher than this part of the picture."""
-
-
-@dataclass(frozen=True)
-class Spot:
-    """One drawn copy of a thing: its foot's middle and its height in pixels, and how deep in the scene it stands."""
-
-    thing: Thing
-    symbol: Symbol
-    place: str
-    x: float
-    y: float
-    tall: float
-    depth: float
-    mirrored: bool
-    order: float
 
 
 def arrange(stage: Stage) -> list[Spot]:
@@ -45,7 +25,7 @@ def arrange(stage: Stage) -> list[Spot]:
         copies = [thing for thing in chosen for _ in range(thing.count)][:24]
         if copies:
             spots += _ARRANGERS[name](stage, copies, spots)
-    return sorted(_related(stage, spots), key=lambda spot: spot.order)
+    return sorted(related(stage, spots), key=lambda spot: spot.order)
 
 
 def _shown(stage: Stage) -> tuple[Thing, ...]:
@@ -54,24 +34,6 @@ def _shown(stage: Stage) -> tuple[Thing, ...]:
     if stage.setting == "room" and len(things) > 1:
         return tuple(thing for thing in things if thing.motif != "table")
     return things
-
-
-def place_of(stage: Stage, thing: Thing) -> str:
-    """sky, water, under or ground: where this thing belongs in this setting."""
-    place = str(tables()["motif"][thing.motif].values.get("place", "ground"))
-    if stage.setting in _FLOATING:
-        return "sky"
-    if stage.setting in ("studio", "room", "abstract"):
-        return "ground"
-    if stage.setting == "underwater":
-        return "under" if place in ("under", "sky", "water") else "ground"
-    if place == "under":
-        return "water" if stage.setting in _WATERS else "ground"
-    if place == "water" and stage.setting not in _WATERS:
-        return "ground"
-    if place in ("ground", "table") and stage.setting == "sea":
-        return "water"
-    return "ground" if place == "table" else place
 
 
 def _height(stage: Stage, thing: Thing, things: list[Thing]) -> float:
@@ -133,7 +95,7 @@ def _ground(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
         wide = widths[number] * squeeze
         near = _nearness(things[index], heights[index] / max(heights), stream)
         tall = heights[index] * max(squeeze, 0.5) * (0.84 + 0.22 * near)
-        y = _foot(stage, near)
+        y = foot(stage, near)
         symbol = symbols()[things[index].motif]
         mirrored = stream.chance(0.4) and "text" not in symbol.name
         spots.append(
@@ -161,7 +123,7 @@ def _nearness(thing: Thing, share: float, stream: Stream) -> float:
     return min(1.0, max(0.0, near))
 
 
-def _foot(stage: Stage, near: float) -> float:
+def foot(stage: Stage, near: float) -> float:
     """The row a thing stands on."""
     start = stage.horizon if stage.shore == stage.height else stage.shore
     rows = stage.height - start
@@ -175,7 +137,7 @@ def _foot(stage: Stage, near: float) -> float:
 
 def _sky(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
     stream = stage.stream("aloft")
-    floating = stage.setting in _FLOATING
+    floating = stage.setting in FLOATING
     ceiling, floor = stage.height * 0.08, stage.height * 0.9
     if not floating:
         floor = stage.horizon * 0.86 if taken else max(stage.horizon * 0.9, stage.height * 0.7)
@@ -267,98 +229,3 @@ def _water(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
 
 
 _ARRANGERS: Final = {"sky": _sky, "under": _under, "water": _water, "ground": _ground}
-
-
-def _related(stage: Stage, spots: list[Spot]) -> list[Spot]:
-    """Put what is on, under or above another thing there."""
-    things = list(stage.reading.things)
-    for index, thing in enumerate(things):
-        before = things[index - 1] if index else None
-        if before is None or thing.relation not in ("on", "under", "above"):
-            continue
-        bases = [spot for spot in spots if spot.thing == (thing if thing.relation == "on" else before)]
-        movers = [spot for spot in spots if spot.thing == (before if thing.relation == "on" else thing)]
-        # "a cat on a house": the first named stands on the second.
-        if thing.relation in ("under", "above"):
-            bases, movers = movers, bases
-        if not bases or not movers or (place_of(stage, before) == "sky" and thing.relation == "on"):
-            continue
-        if thing.relation == "above":
-            # Room above is made by a lower base.
-            lower = {id(base): replace(base, tall=base.tall * 0.75) for base in bases if base.place == "ground"}
-            spots = [lower.get(id(spot), spot) for spot in spots]
-            bases = [lower.get(id(base), base) for base in bases]
-        spots = [_seated(spot, bases, movers, thing.relation) if spot in movers else spot for spot in spots]
-    return spots
-
-
-def _seated(spot: Spot, bases: list[Spot], movers: list[Spot], relation: str) -> Spot:
-    number = movers.index(spot)
-    base = bases[number % len(bases)]
-    wide = base.tall * base.symbol.width / base.symbol.height
-    share = (number // len(bases) + 1) / (len(movers) // len(bases) + 1) - 0.5
-    if relation == "on":
-        tall = min(spot.tall, base.tall * 0.8, wide * 0.7 * spot.symbol.height / spot.symbol.width)
-        seat = float(tables()["motif"][base.thing.motif].values.get("seat", 0.0))
-        y = base.y - base.tall * (1.0 - seat) + tall * 0.06
-        return replace(
-            spot,
-            x=base.x + share * wide * 0.7,
-            y=max(y, tall + 2),
-            tall=tall,
-            place="seat",
-            order=base.order + 0.5,
-            depth=base.depth,
-        )
-    if relation == "above":
-        y = base.y - base.tall - spot.tall * 0.1
-        tall = max(spot.tall * 0.5, min(spot.tall, y * 0.95))
-        return replace(spot, x=base.x + share * wide, y=max(tall * 1.02, y), tall=tall, place="sky")
-    return spot
-
-
-DECOR: Final[dict[str, tuple[tuple[str, int, float], ...]]] = {
-    "village": (("house", 5, 0.17), ("church", 1, 0.26), ("tree", 4, 0.15)),
-    "farm": (("barn", 1, 0.16), ("tree", 3, 0.12)),
-    "garden": (("bush", 3, 0.1), ("flower", 6, 0.09)),
-    "meadow": (("tree", 4, 0.14),),
-    "desert": (("cactus", 4, 0.13),),
-    "beach": (("palm", 2, 0.32),),
-    "snowfield": (("pine", 5, 0.14),),
-    "underwater": (("coral", 5, 0.16),),
-    "mountains": (("pine", 5, 0.17),),
-    "lake": (("pine", 4, 0.2),),
-    "street": (("street_lamp", 3, 0.3), ("tree", 2, 0.2)),
-    "jungle": (("palm", 5, 0.36), ("bush", 4, 0.12)),
-    "city": (("street_lamp", 3, 0.24), ("tree", 2, 0.14)),
-    "forest": (("mushroom", 3, 0.07), ("bush", 3, 0.1)),
-}
-"""What furnishes each setting: motif, how many, and how high beside the picture's unit."""
-
-
-def decorate(stage: Stage, taken: list[Spot]) -> list[Spot]:
-    """Small things of the place itself, where nothing else stands."""
-    stream = stage.stream("decor")
-    spots: list[Spot] = []
-    alone = 1.0 if taken else 1.5
-    if stage.setting == "city" and not any(spot.place == "ground" for spot in taken):
-        return []
-    named = {thing.motif for thing in stage.reading.things} | set(stage.reading.absent)
-    for motif, count, share in DECOR.get(stage.setting, ()):
-        symbol = symbols()[motif]
-        for _ in range(0 if motif in named else count):
-            near = stream.uniform(0.0, 0.3)
-            tall = max(4.0, stage.unit * share * alone * stream.uniform(0.75, 1.15) * (0.8 + near))
-            wide = tall * symbol.width / symbol.height
-            x, mirrored = stream.random() * stage.width, stream.chance(0.5)
-            clear = all(
-                abs(x - spot.x) > (_width(spot) + wide) * 0.46 for spot in [*taken, *spots] if spot.place != "sky"
-            )
-            if clear and not (0.3 < x / stage.width < 0.7 and taken):
-                y = _foot(stage, near * 0.5) if stage.setting != "street" else stage.horizon + stage.height * 0.03
-                spots.append(Spot(Thing(motif), symbol, "ground", x, y, tall, 0.36 + 0.2 * near, mirrored, 8 + near))
-    return spots
-
-
-def _width(spot: Spot) -> float:
-    return spot.tall * spot.symbol.width / spot.symbol.height

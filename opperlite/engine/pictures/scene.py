@@ -1,17 +1,18 @@
 """Scenes: a prompt composed once, drawn at any size and any point in time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from PIL import Image
 
-from opperlite.engine.pictures import placement, prompt, raster, settings, sprites, weather
+from opperlite.engine.pictures import decor, placement, prompt, raster, settings, sprites, weather
 from opperlite.engine.pictures.lexicon import tables
 from opperlite.engine.pictures.light import Light, light_of
 from opperlite.engine.pictures.outlines import ellipse
 from opperlite.engine.pictures.pixels import Pixels
 from opperlite.engine.pictures.prompt import Reading
+from opperlite.engine.pictures.revisions import AS_IT_IS, Revision
 from opperlite.engine.pictures.stage import Stage
 from opperlite.engine.pictures.symbols import Colour
 
@@ -52,9 +53,17 @@ class Scene:
         named = tuple(thing.colour for thing in self.reading.things if thing.colour)
         return (self.light.top, self.light.middle, self.light.low, *self.reading.colours, *named)
 
-    def renderer(self, width: int, height: int, *, transparent: bool = False) -> "Renderer":
+    def renderer(
+        self, width: int, height: int, *, transparent: bool = False, revision: Revision = AS_IT_IS
+    ) -> "Renderer":
         """Draw everything that stays the same, for frames of one size."""
-        return Renderer(self, width, height, transparent=transparent)
+        return Renderer(self, width, height, transparent=transparent, revision=revision)
+
+    def without(self, kinds: frozenset[str]) -> "Scene":
+        """The scene without some of its weather, at the same place."""
+        weather_ = tuple(kind for kind in self.reading.weather if kind not in kinds)
+        reading = replace(self.reading, weather=weather_)
+        return replace(self, reading=reading, light=light_of(reading, self.seed))
 
     def frame(self, width: int, height: int, *, time: float = 0.0, transparent: bool = False) -> Pixels:
         """The scene `time` seconds in, as RGB or, transparent, its things alone (or all of it in a disc) as RGBA."""
@@ -64,11 +73,13 @@ class Scene:
 class Renderer:
     """A scene prepared for one picture size; frame is quick and may be asked for in any order of time."""
 
-    def __init__(self, scene: Scene, width: int, height: int, *, transparent: bool = False) -> None:
+    def __init__(
+        self, scene: Scene, width: int, height: int, *, transparent: bool = False, revision: Revision = AS_IT_IS
+    ) -> None:
         if width < 1 or height < 1:
             raise ValueError(f"the size is {width}x{height}; at least 1x1 is allowed")
         self.width, self.height, self.transparent = width, height, transparent
-        stage = Stage(scene.reading, scene.light, scene.setting, width, height, scene.seed)
+        stage = Stage(scene.reading, scene.light, scene.setting, width, height, scene.seed, without=revision.without)
         settings.build(stage)
         if "fog" in scene.reading.weather:
             weather.fog(stage, 0, 225)
@@ -77,8 +88,9 @@ class Renderer:
             stage.layers.clear()
         spots = placement.arrange(stage)
         if not transparent or self._badge:
-            spots = placement.decorate(stage, spots) + spots
-        sprites.put(stage, sorted(spots, key=lambda spot: spot.order))
+            spots = decor.decorate(stage, spots) + spots
+        self.spots = [new for spot in spots if (new := revision.spot(spot)) is not None]
+        sprites.put(stage, sorted(self.spots, key=lambda spot: spot.order))
         if not transparent or self._badge:
             weather.fall(stage)
         self.layers = stage.layers

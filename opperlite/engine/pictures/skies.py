@@ -23,7 +23,7 @@ _STARRY: Final = 40
 def sky(stage: Stage) -> None:
     """The sky behind a landscape, and what moves in it."""
     light = stage.light
-    named = {thing.motif for thing in stage.reading.things}
+    named = {thing.motif for thing in stage.reading.things} | stage.without
     reach = max(2, stage.horizon + 2)
     lamp = (light.sun_seen or light.night) and not named & {"sun", "moon"}
     # Air is soft: it is drawn at half the size and enlarged.
@@ -124,6 +124,8 @@ def clouds(stage: Stage) -> None:
     weather = stage.reading.weather
     stream = stage.stream("clouds")
     count = 3 + stream.below(3)
+    if "cloud" in stage.without:
+        return
     if "clear" in weather or "aurora" in weather:
         count = 1
     elif {"cloudy", "storm", "overcast", "wind"} & set(weather) or stage.setting == "sky":

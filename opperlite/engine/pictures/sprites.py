@@ -11,8 +11,8 @@ from opperlite.engine.pictures.countryside import leaves
 from opperlite.engine.pictures.layers import Frames, Motion, Sprite
 from opperlite.engine.pictures.lexicon import tables
 from opperlite.engine.pictures.light import hue, lit, mix
-from opperlite.engine.pictures.placement import Spot
 from opperlite.engine.pictures.scaling import scaled
+from opperlite.engine.pictures.spots import Spot
 from opperlite.engine.pictures.stage import Stage
 from opperlite.engine.pictures.symbols import Colour, Symbol
 from opperlite.engine.pictures.waterside import swell

@@ -26,6 +26,8 @@ class Stage:
     behind: int = 0
     """How many layers lie behind what is far up in the sky; 0 when all do."""
     layers: list[Layer] = field(default_factory=list)
+    without: frozenset[str] = frozenset()
+    """Things of the place itself that are left out."""
 
     @property
     def unit(self) -> float:

@@ -36,6 +36,24 @@ def subject(pixels: Pixels) -> Mask:
     return np.array(scaled(shaped, image.size))
 
 
+def salient(pixels: Pixels) -> Mask:
+    """What stands out most near the middle, in one piece: by how far its colours are from those around the border."""
+    image = Image.fromarray(np.ascontiguousarray(pixels[:, :, :3]))
+    factor = max(1, min(image.size) // 160)
+    small = np.asarray(image.reduce(factor) if factor > 1 else image, np.int32)
+    rows, columns = small.shape[:2]
+    away = np.abs(small - _surroundings(small)).max(axis=2)
+    x = np.abs(np.arange(columns)[None, :] * 2 - columns) * 256 // columns
+    y = np.abs(np.arange(rows)[:, None] * 2 - rows) * 256 // rows
+    weighed = away * (256 - np.maximum(x, y) * 3 // 4) // 256
+    soft = np.asarray(Image.fromarray(weighed.astype(np.uint8)).filter(ImageFilter.BoxBlur(2)), np.int32)
+    allowed = soft >= max(12, _threshold(soft))
+    start = np.zeros_like(allowed)
+    start.flat[int(soft.argmax())] = True
+    found = Image.fromarray(_grown(start & allowed, allowed)).filter(ImageFilter.MaxFilter(5))
+    return np.array(scaled(found, image.size))
+
+
 def sky(pixels: Pixels) -> Mask:
     """What hangs together with the upper border without a contour between."""
     image = Image.fromarray(np.ascontiguousarray(pixels[:, :, :3]))
@@ -90,6 +108,11 @@ def _from_border(allowed: NDArray[np.bool_], *, top_only: bool = False) -> Mask:
     reached[0] = allowed[0]
     if not top_only:
         reached[-1], reached[:, 0], reached[:, -1] = allowed[-1], allowed[:, 0], allowed[:, -1]
+    return _grown(reached, allowed)
+
+
+def _grown(reached: NDArray[np.bool_], allowed: NDArray[np.bool_]) -> Mask:
+    """255 where the allowed places hang together with those reached, else 0."""
     while True:
         grown = reached.copy()
         for _ in range(8):
@@ -104,7 +127,39 @@ def _from_border(allowed: NDArray[np.bool_], *, top_only: bool = False) -> Mask:
 
 
 def filled(pixels: Pixels, hole: Mask) -> Pixels:
-    """RGB with the hole filled from its surroundings: averages at every scale, the finest known on top."""
+    """RGB with the hole filled from its surroundings: across, so that horizons go on, and a little softly."""
+    soft = _pulled(pixels, hole)
+    out = np.ascontiguousarray(pixels[:, :, :3]).copy()
+    inside = hole > 0
+    rows = np.flatnonzero(inside.any(axis=1))
+    if not len(rows):
+        return out
+    box = slice(int(rows[0]), int(rows[-1]) + 1)
+    across = _across(out[box], inside[box], soft[box])
+    blurred = np.asarray(Image.fromarray(across).filter(ImageFilter.BoxBlur(1)), np.int32)
+    mixed = (blurred * 3 + soft[box]) // 4
+    part = hole[box].astype(np.int32)[:, :, None]
+    out[box] = ((out[box] * (255 - part) + mixed * part) // 255).astype(np.uint8)
+    return out
+
+
+def _across(colours: Pixels, inside: NDArray[np.bool_], soft: Pixels) -> Pixels:
+    """Each row's hole bridged from its left side to its right one; from the soft filling where a side is missing."""
+    height, width = inside.shape
+    places = np.broadcast_to(np.arange(width, dtype=np.int32), (height, width))
+    left = np.maximum.accumulate(np.where(inside, -1, places), axis=1)
+    right = np.minimum.accumulate(np.where(inside, width, places)[:, ::-1], axis=1)[:, ::-1]
+    row = np.arange(height)[:, None]
+    first = np.where((left >= 0)[:, :, None], colours[row, np.maximum(left, 0)], soft)
+    last = np.where((right < width)[:, :, None], colours[row, np.minimum(right, width - 1)], soft)
+    span = np.maximum(right - left, 1)[:, :, None].astype(np.int32)
+    far = (places - left)[:, :, None].astype(np.int32)
+    bridged = (first.astype(np.int32) * (span - far) + last.astype(np.int32) * far) // span
+    return np.where(inside[:, :, None], bridged, colours).astype(np.uint8)
+
+
+def _pulled(pixels: Pixels, hole: Mask) -> Pixels:
+    """The hole filled by averages at every scale, the finest known on top."""
     image = Image.fromarray(np.dstack((pixels[:, :, :3], 255 - hole)))
     levels = [image]
     while min(levels[-1].size) > 1 and levels[-1].getchannel("A").getextrema()[0] == 0:
