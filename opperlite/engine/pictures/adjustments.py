@@ -101,6 +101,10 @@ def _gradient(colour: Colour, strength: int, *, falling: bool = True) -> Step:
 
 def _autumn(image: Image.Image) -> Image.Image:
     """Greens become ochre and red."""
+    return textures.by_rows(image, lambda band, _: _ochre(band))
+
+
+def _ochre(image: Image.Image) -> Image.Image:
     pixels = np.asarray(image, np.int32)
     red, green, blue = pixels[:, :, 0], pixels[:, :, 1], pixels[:, :, 2]
     green_part = np.clip((green - np.maximum(red, blue) + 14) * 5, 0, 255)
@@ -111,10 +115,15 @@ def _autumn(image: Image.Image) -> Image.Image:
 
 def _winter(image: Image.Image) -> Image.Image:
     """Snow on what is green, brown or bright below, and cold light."""
+    return textures.by_rows(image, lambda band, top: _snowed(band, top, image.height))
+
+
+def _snowed(image: Image.Image, top: int, height: int) -> Image.Image:
+    """A band of a picture of a height, from its row `top` on."""
     pixels = np.asarray(image, np.int32)
     grey = (pixels[:, :, 0] * 77 + pixels[:, :, 1] * 150 + pixels[:, :, 2] * 29) >> 8
     warmth = np.clip((np.maximum(pixels[:, :, 0], pixels[:, :, 1]) - pixels[:, :, 2] + 4) * 4, 0, 255)
-    low = np.clip((np.arange(image.height)[:, None] * 3 - image.height) * 255 // max(1, image.height), 40, 215)
+    low = np.clip(((np.arange(image.height)[:, None] + top) * 3 - height) * 255 // max(1, height), 40, 215)
     part = (warmth * low // 255)[:, :, None]
     snow = np.array(SNOW) * (grey[:, :, None] + 150) // 360
     out = pixels + (np.clip(snow, 0, 255) - pixels) * part // 255

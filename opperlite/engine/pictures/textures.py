@@ -13,6 +13,7 @@ Filter = Callable[[Image.Image, int], Image.Image]
 
 
 PAPER: Final = (247, 243, 234)
+_BAND_ROWS: Final = 64
 
 _MEDIAN: Final = (
     (1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3),
@@ -140,8 +141,21 @@ def displaced(image: Image.Image, seed: int, reach: float) -> Image.Image:
     return Image.frombytes("RGBA", image.size, moved.tobytes()).convert("RGB")
 
 
+def by_rows(image: Image.Image, change: Callable[[Image.Image, int], Image.Image]) -> Image.Image:
+    """Change a picture by bands of rows, each given with its top row: less memory, and what is worked on is cached."""
+    out = Image.new(image.mode, image.size)
+    for top in range(0, image.height, _BAND_ROWS):
+        band = image.crop((0, top, image.width, min(image.height, top + _BAND_ROWS)))
+        out.paste(change(band, top), (0, top))
+    return out
+
+
 def saturated(image: Image.Image, factor: float) -> Image.Image:
     """More (above 1) or less colourful, at the same lightness; factor is 0 to 2."""
+    return by_rows(image, lambda band, _: _saturated(band, factor))
+
+
+def _saturated(image: Image.Image, factor: float) -> Image.Image:
     pixels = np.asarray(image).astype(np.int16)
     light = lightness(image)
     grey = np.asarray(Image.merge("RGB", (light, light, light))).astype(np.int16)
