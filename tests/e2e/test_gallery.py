@@ -30,7 +30,7 @@ DISTANCE = 32  # of 192 bits; unrelated pictures differ in about half of them, a
 def demo(folder: Path, pictures: int, clips: int, voices: int) -> str:
     flags = ("--pictures", str(pictures), "--clips", str(clips), "--voices", str(voices))
     command = [sys.executable, "-m", "opperlite", "demo", str(folder), *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=1800, check=True).stdout
 
 
 @pytest.fixture(scope="module")
