@@ -9,7 +9,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from PIL import Image, ImageChops
 
-from opperlite.engine.clips.video_writer import ColorConverter, Picture, encoder_options
+from opperlite.engine.clips.video_writer import ColorConverter, Picture, encoder_options, shown
 
 _ENOUGH: Final = 37.0  # dB of PSNR; 35 are promised
 _CHOICES: Final = (18, 14, 10, 6, 2)
@@ -19,9 +19,9 @@ def quantizer(picture: Picture, fps: Fraction) -> int:
     """The coarsest quantizer of H.264 at which the picture survives with 37 dB; the finest if none does."""
     planes = ColorConverter()(picture)
     # Colour at half resolution can cost more than quantizing does: no quantizer makes up for that.
-    ceiling = min(_ENOUGH, psnr(picture, _shown(planes)) - 0.7)
+    ceiling = min(_ENOUGH, psnr(picture, shown(planes)) - 0.7)
     for choice in _CHOICES:
-        if psnr(picture, _shown(_coded(planes, fps, choice))) >= ceiling:
+        if psnr(picture, shown(_coded(planes, fps, choice))) >= ceiling:
             return choice
     return _CHOICES[-1]
 
@@ -43,10 +43,4 @@ def _coded(planes: VideoFrame, fps: Fraction, choice: int) -> VideoFrame:
     decoder.thread_count = 1
     planes.pts, planes.time_base = 0, 1 / fps
     packets = [*encoder.encode(planes), *encoder.encode(None)]
-    shown = [frame for packet in packets for frame in decoder.decode(packet)] + list(decoder.decode(None))
-    return shown[0]
-
-
-def _shown(planes: VideoFrame) -> Picture:
-    """As a player shows it."""
-    return planes.to_ndarray(format="rgb24", src_colorspace="ITU709", src_color_range="MPEG", dst_color_range="JPEG")  # type: ignore[return-value]
+    return [*(frame for packet in packets for frame in decoder.decode(packet)), *decoder.decode(None)][0]

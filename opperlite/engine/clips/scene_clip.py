@@ -10,7 +10,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image
 
-from opperlite.engine.clips import planar_scene
+from opperlite.engine.clips import planar_scene, resolution
 from opperlite.engine.clips.daylight import Drift, Turning, course
 from opperlite.engine.clips.planar import encodable
 from opperlite.engine.clips.video_writer import ColorConverter
@@ -23,8 +23,6 @@ _DRAWN_PIXELS: Final = 1920 * 1088
 _PROBED_PIXELS: Final = 240 * 136
 # What a scene's layers may take, so that a worker making 1080p stays below 200 MB.
 _LAYER_BYTES: Final = 28e6
-# A style costs some 0.4 s for each million pixels of a frame.
-_STYLED_PIXELS: Final = 640 * 360
 
 _Drawn = NDArray[np.uint8]
 """The encoder's planes, or where they have a third side RGB; valid until the next is drawn."""
@@ -39,15 +37,15 @@ class SceneClip:
         self._fps = fps
         self._size = (width, height)
         self._scaler = VideoReformatter()
-        self._convert = ColorConverter()
+        self._convert = ColorConverter(self._size)
         self._seed = shown.seed
         self._styles = [name for name in (*shown.reading.styles, shown.style) if name in styles.FILTERS][:2]
         hours = course(shown.reading.text, shown)
         self._drift = None if hours else Drift(shown, seconds)
         if self._styles:
-            size = _bounded(width, height, _STYLED_PIXELS)
+            size = resolution.styled(self._styles, width, height)
         else:
-            size = _bounded(width, height, _drawn_pixels(shown, width, height, states=2 if hours else 1))
+            size = resolution.bounded(width, height, _drawn_pixels(shown, width, height, states=3 if hours else 1))
         if hours:
             self._draw: _Drawing = _Blended(Turning(shown, hours, seconds), size, styled=bool(self._styles))
         else:
@@ -112,17 +110,12 @@ def _drawing(layers: list[Layer], size: tuple[int, int], *, styled: bool) -> _Dr
 
 
 def _drawn_pixels(shown: scene.Scene, width: int, height: int, *, states: int) -> int:
-    """How many pixels a frame may have to be drawn: for large ones what the scene's layers leave room for."""
+    """How many pixels a frame may have to be drawn: for large ones what the scene's layers leave room for.
+
+    `states` of the scene are in memory at once; of two hours, the next comes while the last is still there.
+    """
     if width * height <= planar_scene.ROOMY:
         return _DRAWN_PIXELS
-    small = _bounded(width, height, _PROBED_PIXELS)
+    small = resolution.bounded(width, height, _PROBED_PIXELS)
     needed = states * planar_scene.memory(shown.renderer(*small).layers) / (small[0] * small[1])
     return max(planar_scene.ROOMY // 2, min(_DRAWN_PIXELS, round(_LAYER_BYTES / max(needed, 1e-9))))
-
-
-def _bounded(width: int, height: int, allowed: int) -> tuple[int, int]:
-    """The size, or when it has more pixels than allowed a smaller one of its proportions; even sides."""
-    scale = min(1.0, (allowed / (width * height)) ** 0.5)
-    return (
-        (width, height) if scale == 1 else (max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2))
-    )

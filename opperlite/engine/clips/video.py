@@ -12,17 +12,16 @@ from typing import Final
 
 import numpy as np
 from av.video.frame import VideoFrame
-from PIL import Image
 
-from opperlite.engine.clips import clips, first_frame, masks
+from opperlite.engine.clips import clips, first_frame, footage
 from opperlite.engine.clips.pipeline import Progress, ahead, bound_heap
 from opperlite.engine.clips.references import References
 from opperlite.engine.clips.scene_clip import SceneClip
 from opperlite.engine.clips.soundtrack import Soundtrack
 from opperlite.engine.clips.video_reader import MAX_PIXELS, MAX_SECONDS, VideoReader, sound
 from opperlite.engine.clips.video_streams import LARGE_FRAME, SoundOnly, VideoInfo
-from opperlite.engine.clips.video_writer import SOUND_RATE, ColorConverter, Picture, Samples, VideoWriter
-from opperlite.engine.pictures import edits, picture, pixels, scene
+from opperlite.engine.clips.video_writer import SOUND_RATE, ColorConverter, Picture, Samples, VideoWriter, shown
+from opperlite.engine.pictures import picture, pixels, scene
 
 __all__ = ["SoundOnly", "VideoInfo", "edit", "extend", "generate", "probe", "spritesheet", "thumbnail"]
 
@@ -30,8 +29,6 @@ _MIN_FPS: Final = 1
 _MAX_FPS: Final = 120
 _SOUND_LEAD: Final = Fraction(1, 2)  # seconds of sound written before the pictures beside them
 _SOUND_BLOCK: Final = SOUND_RATE
-
-_RESHAPING: Final = frozenset(("rotate", "square"))
 
 Told = Callable[[float], None]
 
@@ -86,9 +83,9 @@ def generate(
     ) as writer:
         planes = clips.frames(clip, frames)
         if references:
-            shown = References.opened(references, width, height, seed)
+            lent = References.opened(references, width, height, seed)
             planes = (
-                shown.over_planes(frame, float(index / rate), rising=image is not None)
+                lent.over_planes(frame, float(index / rate), rising=image is not None)
                 for index, frame in enumerate(planes)
             )
         _write(writer, planes, frames, _blocks(track) if track else None, progress)
@@ -117,14 +114,14 @@ def edit(
     with VideoReader(source) as reader:
         info = reader.info
         editor = picture.editor(prompt, seed=seed)
-        wide, high = _edited_size(editor, info, mask)
+        wide, high = footage.edited_size(editor, info, masked=mask is not None)
         size = _even(width or wide), _even(height or high)
         rate = _rate(fps if fps is not None else min(info.fps, Fraction(_MAX_FPS)))
         count = frames if frames is not None else max(1, round(Fraction(info.duration) * rate))
         _check_frames(count)
         _prepare(*size)
-        edited = _edited(reader, editor, size, rate, count, mask, references)
-        planes = _continued(edited, prompt, rate, count, seed)
+        edited = footage.edited(reader, editor, size, rate, count, mask, references)
+        planes = _continued(edited, size, prompt, rate, count, seed)
         heard = sound(source) if info.has_audio else None
         with VideoWriter(out, width=size[0], height=size[1], fps=rate, sound=info.has_audio) as writer:
             _write(writer, planes, count, heard, progress)
@@ -144,7 +141,7 @@ def extend(
         size, rate = (_even(info.width), _even(info.height)), _rate(min(info.fps, Fraction(_MAX_FPS)))
         kept = max(1, round(Fraction(info.duration) * rate))
         _prepare(*size)
-        planes = _continued(reader.pictures(rate, kept, *size), prompt, rate, kept + frames, seed)
+        planes = _continued(reader.pictures(rate, kept, *size), size, prompt, rate, kept + frames, seed)
         heard = _then(source, prompt, kept / rate, frames / rate, seed) if info.has_audio else None
         with VideoWriter(out, width=size[0], height=size[1], fps=rate, sound=info.has_audio) as writer:
             _write(writer, planes, kept + frames, heard, progress)
@@ -255,41 +252,15 @@ def _then(source: Path, prompt: str, kept: Fraction, added: Fraction, seed: int)
     yield from _blocks(Soundtrack(prompt, quoted, float(added), seed))
 
 
-def _edited_size(editor: picture.Editor, info: VideoInfo, mask: Path | None) -> tuple[int, int]:
-    """The size of the result: the source's, unless the words turn the picture or make it square."""
-    if mask is None and _RESHAPING & set(editor.reading.edits):
-        return edits.shaped(editor.reading, Image.new("RGB", (info.width, info.height))).size
-    return info.width, info.height
-
-
-def _edited(
-    reader: VideoReader,
-    editor: picture.Editor,
-    size: tuple[int, int],
-    rate: Fraction,
-    count: int,
-    mask: Path | None,
-    references: Sequence[Path],
-) -> Iterator[Picture]:
-    regions = masks.regions(mask, *size, rate) if mask else None
-    lent = References.opened(references, *size, editor.seed) if references else None
-    reshaped = regions is None and not edits.GEOMETRY.isdisjoint(editor.reading.edits)
-    for index, shown in enumerate(reader.pictures(rate, count)):
-        seconds = float(index / rate)
-        whole = np.asarray(edits.shaped(editor.reading, Image.fromarray(shown))) if reshaped else shown
-        base = pixels.cover(whole, *size)
-        changed = pixels.on_white(editor.apply(base, seconds))
-        changed = changed if lent is None else lent.over(changed, seconds)
-        yield changed if regions is None else masks.limited(base, changed, next(regions))
-
-
-def _continued(pictures: Iterable[Picture], prompt: str, rate: Fraction, count: int, seed: int) -> Iterator[VideoFrame]:
+def _continued(
+    pictures: Iterable[Picture], size: tuple[int, int], prompt: str, rate: Fraction, count: int, seed: int
+) -> Iterator[VideoFrame]:
     """Pictures as planes; when they end before `count`, the last one moves on."""
-    convert, done, last = ColorConverter(), 0, None
-    for last in pictures:
-        yield convert(last)
+    done, last = 0, None
+    for last in map(ColorConverter(size), pictures):
+        yield last
         done += 1
     if last is not None and done < count:
-        clip = clips.StillClip(prompt, last, last=None, fps=rate, frames=count - done + 1, seed=seed)
+        clip = clips.StillClip(prompt, shown(last), last=None, fps=rate, frames=count - done + 1, seed=seed)
         for index in range(1, count - done + 1):
             yield clip.frame(index)

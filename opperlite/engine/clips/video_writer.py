@@ -37,22 +37,34 @@ Samples = NDArray[np.int16]
 
 
 class ColorConverter:
-    """RGB pictures to the encoder's planes (yuv420p, BT.709, limited range)."""
+    """RGB pictures to the encoder's planes (yuv420p, BT.709, limited range), enlarged where a size is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: tuple[int, int] | None = None) -> None:
         self._reformatter = VideoReformatter()
+        self._size = size
 
     def __call__(self, picture: Picture) -> VideoFrame:
         # from_numpy_buffer copies nothing: the conversion is done before the picture can change.
         frame = VideoFrame.from_numpy_buffer(np.ascontiguousarray(picture), "rgb24")
+        width, height = self._size or (frame.width, frame.height)
+        scaled = (width, height) != (frame.width, frame.height)
         return self._reformatter.reformat(
             frame,
+            width=width,
+            height=height,
             format="yuv420p",
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
-            interpolation=Interpolation.BILINEAR | Interpolation.BITEXACT,
+            interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+            if scaled
+            else Interpolation.BILINEAR | Interpolation.BITEXACT,
             threads=1,
         )
+
+
+def shown(planes: VideoFrame) -> Picture:
+    """The encoder's planes in RGB, as a player shows them."""
+    return planes.to_ndarray(format="rgb24", src_colorspace="ITU709", src_color_range="MPEG", dst_color_range="JPEG")  # type: ignore[return-value]
 
 
 def encoder_options(
