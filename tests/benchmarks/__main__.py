@@ -3,7 +3,7 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -58,18 +58,31 @@ def main() -> None:
     if options.install_peers:
         peers.install()
     groups = options.groups or [name for name in GROUPS if name not in _ASKED_FOR]
+    kept = report.FIGURES if options.readme else options.json
+    versions = peers.versions()
+    found: list[Row] = []
+    failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="opperlite-benchmark-", dir=options.folder) as folder:
         facts = machine.description(Path(folder)) | {"requests": rates.client(), "downloads": downloads.client()}
-        found = measure(groups, Path(folder), peers)
+        for name in groups:
+            print(f"measuring {name} ...", file=sys.stderr, flush=True)
+            try:
+                rows = measure(name, Path(folder), peers)
+            except Exception:  # one that fails does not cost the others' figures
+                traceback.print_exc()
+                failed.append(name)
+                continue
+            found += rows
+            if kept:
+                today = datetime.now(UTC).date()
+                keep(Report(__version__, machine.kind(), today, versions, tuple(rows)), kept)
     print(f"opperlite {__version__}")
-    versions = peers.versions()
     print("\n".join(f"  {name}: {value}" for name, value in (facts | versions).items()), end="\n\n")
     print(table(found))
-    measured = Report(__version__, machine.kind(), datetime.now(UTC).date(), versions, tuple(found))
-    if options.json or options.readme:
-        keep(measured, options.json or report.FIGURES)
     if options.readme:
         report.main()
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 def _options() -> argparse.Namespace:
@@ -98,14 +111,10 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def measure(groups: Sequence[str], folder: Path, peers: Installation) -> list[Row]:
-    """Run the groups, each in a folder of its own."""
-    found: list[Row] = []
-    for name in groups:
-        print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        (folder / name).mkdir()
-        found += GROUPS[name].rows(folder / name, peers)
-    return found
+def measure(group: str, folder: Path, peers: Installation) -> list[Row]:
+    """Run one group in a folder of its own."""
+    (own := folder / group).mkdir()
+    return list(GROUPS[group].rows(own, peers))
 
 
 def keep(measured: Report, path: Path) -> None:
