@@ -1,7 +1,8 @@
 """The server's HTTP/1.1: uvicorn's, with bounds on a request's head, one form of refusals, and less work for a reply.
 
 uvicorn bounds no head, answers broken HTTP as plain text and before the requests that came with it, copies bodies more
-often than need be, sends the head of a reply and its body apart, and starts and stops timers for every request.
+often than need be, sends the head of a reply and its body apart, starts and stops timers for every request, loses the
+body of a request that offers to upgrade to another protocol, and sends chunks to HTTP/1.0.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from opperlite.domain.errors import BadRequest, OpperliteError, Unavailable
 HEAD_TIME = 20.0  # seconds from a connection's or a request's first byte to the end of its head
 HEAD_SIZE = 64 * 1024  # bytes of request line and headers
 _JOINED = 4096  # bytes of a body up to which it is copied behind its head
+_OFFER = frozenset({b"upgrade", b"http2-settings", b"connection"})  # headers that offer another protocol
 
 
 class Exchange(RequestResponseCycle):
     """A request and its reply. The head waits for the first bytes of the body, so that they leave together."""
 
     _head = b""
+    _until_close = False  # the body ends with the connection
 
     async def send(self, message: Message) -> None:  # type: ignore[override]
         if self.flow.write_paused and not self.disconnected:
@@ -60,8 +63,10 @@ class Exchange(RequestResponseCycle):
         if not self.keep_alive:
             lines.append(b"connection: close")
         if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in (204, 304):
-            self.chunked_encoding = True
-            lines.append(b"transfer-encoding: chunked")
+            self._until_close = self.scope["http_version"] == "1.0"  # which has no chunks (RFC 9112, 6.1)
+            if not self._until_close:
+                self.chunked_encoding = True
+                lines.append(b"transfer-encoding: chunked")
         head = b"\r\n".join(lines)
         if head.count(b"\n") >= len(lines) or head.count(b"\r") >= len(lines) or b"\0" in head:
             raise RuntimeError("A header of the reply has a line break")
@@ -73,7 +78,7 @@ class Exchange(RequestResponseCycle):
         elif self.chunked_encoding:
             body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             body += b"" if more else b"0\r\n\r\n"
-        else:
+        elif not self._until_close:
             self.expected_content_length -= len(body)
             if self.expected_content_length < 0 or (self.expected_content_length and not more):
                 raise RuntimeError("A reply has as many bytes as its Content-Length says")
@@ -101,6 +106,7 @@ class Connection(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _in_head = True
     _head = 0
+    _again = b""  # the head of a request that is to be read without its offer to upgrade
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -117,9 +123,23 @@ class Connection(HttpToolsProtocol):
     # ------------------------------------------------------------------------------------ the request
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as paused:
+            self._go_on_without_upgrade(data[paused.args[0] :])
+        except httptools.HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("Invalid HTTP request received.")
         if self._in_head and self._deadline is None and not self._ended:  # a head that came in part
             self._expect(HEAD_TIME)
+
+    def _go_on_without_upgrade(self, rest: bytes) -> None:
+        """Read a request again without its offer, behind which the parser takes no body (RFC 9110, 7.8: ignored)."""
+        again, self._again = self._again, b""
+        if again:
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self.data_received(again + rest)
 
     def on_message_begin(self) -> None:
         self._head = 0
@@ -146,6 +166,9 @@ class Connection(HttpToolsProtocol):
         if self._ended or self.transport.is_closing():
             return
         version = self.parser.get_http_version()
+        if self.parser.should_upgrade() and any(name == b"upgrade" for name, _ in self.headers):
+            self._again = self._without_upgrade(version)
+            return
         hosts = sum([name == b"host" for name, _ in self.headers])
         if hosts > 1 or (hosts == 0 and version == "1.1"):  # RFC 9112, 3.2
             self.send_400_response(f"A request has one Host header, not {hosts}")
@@ -170,6 +193,14 @@ class Connection(HttpToolsProtocol):
         else:  # sent before the earlier one was answered
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
+
+    def _without_upgrade(self, version: str) -> bytes:
+        closing = not self.parser.should_keep_alive() or any(
+            name == b"connection" and b"close" in value.lower() for name, value in self.headers
+        )
+        kept = [b"%b: %b\r\n" % one for one in self.headers if one[0] not in _OFFER]
+        kept += [b"connection: close\r\n"] if closing else []
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (self.parser.get_method(), self.url, version.encode(), b"".join(kept))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answered = cycle
@@ -197,7 +228,7 @@ class Connection(HttpToolsProtocol):
         cycle.message_event.set()
 
     def on_message_complete(self) -> None:
-        if not self._ended:
+        if not self._ended and not self._again:
             super().on_message_complete()
 
     def on_response_complete(self) -> None:

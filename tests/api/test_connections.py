@@ -265,3 +265,51 @@ async def test_a_line_break_in_a_header_ends_the_connection_instead(
         await client.say(b"GET /v3/none HTTP/1.1\r\n" + HEAD + b"\r\n")
         assert b"set-cookie" not in await client.hear()
     assert "line break" in caplog.text
+
+
+# ------------------------------------------------------------------------------------------- other protocols
+
+OFFERS = {
+    "HTTP/2": b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
+    "WebSocket": b"Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: eA==\r\n",
+}
+ASKED = b'{"model":"local/image","prompt":"x","size":"64x64"}'
+
+
+@pytest.mark.parametrize("name", OFFERS)
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("every", [1, 7, 10_000])
+async def test_an_offer_to_upgrade_is_ignored_and_the_body_read(
+    world: World, name: str, chunked: bool, every: int
+) -> None:
+    length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % len(ASKED)
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(ASKED), ASKED) if chunked else ASKED
+    head = b"POST /v3/images HTTP/1.1\r\nContent-Type: application/json\r\n" + HEAD + OFFERS[name] + length
+    said = head + b"\r\n\r\n" + body + WHOLE + b"GET /health HTTP/1.1\r\nConnection: close\r\n" + HEAD + b"\r\n"
+    async with listening(world) as port:
+        client = await Client.of(port)
+        for place in range(0, len(said), every):
+            await client.say(said[place : place + every])
+        found = replies(await client.hear())
+    assert [status for status, _, _ in found] == [200, 200, 200]
+    assert json.loads(found[0][2])["data"]
+
+
+async def test_a_request_that_offers_to_upgrade_and_closes_is_closed(world: World) -> None:
+    async with listening(world) as port:
+        client = await Client.of(port)
+        await client.say(b"GET /health HTTP/1.1\r\n" + HEAD + b"Upgrade: h2c\r\nConnection: Upgrade, close\r\n\r\n")
+        ((status, headers, _),) = replies(await client.hear())
+    assert (status, headers["connection"]) == (200, "close")
+
+
+async def test_a_stream_for_http_1_0_ends_with_the_connection(world: World) -> None:
+    body = b'{"model":"local/image","prompt":"x","size":"64x64","stream":true}'
+    head = b"POST /v1/images/generations HTTP/1.0\r\nContent-Type: application/json\r\n" + HEAD
+    async with listening(world) as port:
+        client = await Client.of(port)
+        await client.say(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        told = await client.hear()
+    assert b"transfer-encoding" not in told.lower()
+    assert told.partition(b"\r\n\r\n")[2].startswith(b"event: image_generation.completed\n")
+    assert told.endswith(b"}\n\n")
