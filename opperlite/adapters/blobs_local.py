@@ -15,6 +15,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
@@ -54,7 +55,7 @@ class LocalStaging:
         self._size = 0
         self._unsynced = 0
         self._syncing: Future[None] | None = None
-        self._keeping: asyncio.Future[None] | None = None
+        self._keeping: asyncio.Future[str] | None = None
 
     async def write(self, chunk: Chunk) -> None:
         self._chunks.append(chunk)
@@ -71,15 +72,29 @@ class LocalStaging:
             self._writing = self._store.start(self._write_waiting)
 
     async def digest(self) -> str:
+        if self._file is None and self._writing is None and self._size <= _SMALL:
+            return self._digest_now()
         await self._hand_over(self._write_waiting)
         return self._hash.hexdigest()
 
     async def finish(self) -> BlobRef:
-        await self._hand_over(self._complete)
-        digest = self._hash.hexdigest()
-        self._keeping = asyncio.ensure_future(self._store.keep(self._path, digest))
+        if self._file is None and self._writing is None and self._size <= _SMALL:
+            digest = self._digest_now()
+            keeping = self._store.keep(partial(self._store.write_and_place, self._path, self._chunks, digest), digest)
+        else:
+            await self._hand_over(self._complete)
+            digest = self._hash.hexdigest()
+            keeping = self._store.keep(partial(self._store.place, self._path, digest), digest)
+        self._keeping = asyncio.ensure_future(keeping)
         await asyncio.shield(self._keeping)
         return BlobRef(digest, self._size)
+
+    def _digest_now(self) -> str:
+        """The hash of few bytes, which takes less time than to ask a thread for it."""
+        whole = self._hash.copy()
+        for chunk in self._chunks:
+            whole.update(chunk)
+        return whole.hexdigest()
 
     async def discard(self) -> None:
         """Let go of the blob, close and remove the temp file, whatever happened; its caller may be gone."""
@@ -88,9 +103,9 @@ class LocalStaging:
             await self._settle()
         if self._keeping is not None:
             with suppress(StorageFailed, FileNotFoundError):
-                await self._keeping
-                self._store.release(self._hash.hexdigest())
-        await self._store.work(self._drop)
+                self._store.release(await self._keeping)
+        if self._file is not None:
+            await self._store.work(self._drop)
 
     async def _hand_over(self, work: Callable[[], None]) -> None:
         """Have everything written that came so far, by `work` on a thread."""
@@ -141,12 +156,12 @@ class LocalStaging:
         self._file.close()  # close, then rename: Windows dislikes the reverse
 
     def _drop(self) -> None:
-        if self._file is not None:
-            with suppress(OSError):
-                self._end_sync()
-            self._file.close()
-            with suppress(OSError):  # what cannot be removed now goes with the sweep
-                self._path.unlink(missing_ok=True)
+        assert self._file is not None
+        with suppress(OSError):
+            self._end_sync()
+        self._file.close()
+        with suppress(OSError):  # what cannot be removed now goes with the sweep
+            self._path.unlink(missing_ok=True)
 
 
 class LocalBlobs:
@@ -192,37 +207,59 @@ class LocalBlobs:
     @asynccontextmanager
     async def adopt(self, path: Path) -> AsyncIterator[BlobRef]:
         digest, size = await self.work(_hash_and_sync, path)
-        keeping = asyncio.ensure_future(self.keep(path, digest))
+        keeping = asyncio.ensure_future(self.keep(partial(self.place, path, digest), digest))
         try:
             await asyncio.shield(keeping)
             yield BlobRef(digest, size)
         finally:
-            await asyncio.shield(self._let_go(keeping, digest))
+            await asyncio.shield(self._let_go(keeping))
 
-    async def _let_go(self, keeping: asyncio.Future[None], digest: str) -> None:
+    async def _let_go(self, keeping: asyncio.Future[str]) -> None:
         """Release what was kept, once it is: its caller may be gone."""
         with suppress(StorageFailed, FileNotFoundError):
-            await keeping
-            self.release(digest)
+            self.release(await keeping)
 
-    async def keep(self, path: Path, digest: str) -> None:
-        """Move a synced file to its place under its hash, and hold it."""
+    async def keep(self, place: Callable[[], None], digest: str) -> str:
+        """Bring a blob to its place by `place` on a thread, and hold it; its hash."""
         async with self._lock(digest):
-            await self.work(self._place, path, digest)
+            await self.work(place)
             self._held[digest] += 1
+            return digest
 
-    def _place(self, path: Path, digest: str) -> None:
-        target = self.local_path(digest)
-        if target.exists():
-            os.utime(target)  # the grace period of orphans counts from the last staging
+    def write_and_place(self, path: Path, chunks: list[Chunk], digest: str) -> None:
+        """Bring few bytes to their place under their hash, by way of the temp file `path`."""
+        if self._renewed(digest):
+            return
+        try:
+            with open(path, "xb", buffering=0) as file:
+                _write_all(file, chunks)
+                os.fsync(file.fileno())
+            self.place(path, digest)
+        except BaseException:
+            with suppress(OSError):  # what cannot be removed now goes with the sweep
+                path.unlink(missing_ok=True)
+            raise
+
+    def place(self, path: Path, digest: str) -> None:
+        """Move a synced file to its place under its hash, durably."""
+        if self._renewed(digest):
             path.unlink()
             return
+        target = self.local_path(digest)
         for folder in (target.parent.parent, target.parent):
-            if not folder.exists():
-                folder.mkdir(exist_ok=True)
+            with suppress(FileExistsError):
+                folder.mkdir()
                 _sync_folder(folder.parent)
         path.replace(target)
         _sync_folder(target.parent)
+
+    def _renewed(self, digest: str) -> bool:
+        """Whether the blob is here; the grace period of orphans counts from the last staging."""
+        try:
+            os.utime(self.local_path(digest))
+        except FileNotFoundError:
+            return False
+        return True
 
     @contextmanager
     def hold(self, sha256: str) -> Iterator[None]:
