@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.benchmarks.load import drained
@@ -101,21 +102,21 @@ def latencies(ports: Sequence[int], seconds: float) -> list[list[float]]:
 
 @contextlib.contextmanager
 def generating(server: Server) -> Iterator[list[int]]:
-    """Keep two videos and two images in the making; the numbers made of each, filled as they come."""
+    """Keep two videos and two images in the making; the numbers made of each, filled as they come.
+
+    Raises what went wrong with one of them.
+    """
     made, ended = [0, 0], threading.Event()
-    threads = [
-        threading.Thread(target=_repeat, args=(work, server, made, place, ended))
-        for work, place in ((_image, 0), (_image, 0), (_video, 1), (_video, 1))
-    ]
-    for thread in threads:
-        thread.start()
-    time.sleep(1.5)  # until the workers have started and all four are at it
-    try:
-        yield made
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
+    with ThreadPoolExecutor(max_workers=4) as threads:
+        works = ((_image, 0), (_image, 0), (_video, 1), (_video, 1))
+        repeating = [threads.submit(_repeat, work, server, made, place, ended) for work, place in works]
+        time.sleep(1.5)  # until the workers have started and all four are at it
+        try:
+            yield made
+        finally:
+            ended.set()
+    for one in repeating:
+        one.result()
 
 
 def _repeat(
