@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from opperlite.api.asgi import Message
 from opperlite.api.replies import error_reply
+from opperlite.api.sendfile import AVAILABLE, ZERO_COPY, send_file
 from opperlite.domain.errors import BadRequest, OpperliteError, Unavailable
 
 HEAD_TIME = 20.0  # seconds from a connection's or a request's first byte to the end of its head
@@ -42,6 +43,8 @@ class Exchange(RequestResponseCycle):
             self._begin(message)
         elif self.response_complete or not self.response_started:
             raise RuntimeError(f"{message['type']} was sent out of its turn")
+        elif message["type"] == ZERO_COPY:
+            await self._pour(message["file"], message["offset"], message["count"])
         else:
             self._go_on(message.get("body", b""), message.get("more_body", False))
 
@@ -88,11 +91,27 @@ class Exchange(RequestResponseCycle):
         elif head or body:
             self.transport.write(head + body)
         if not more:
-            self.response_complete = True
-            self.message_event.set()
-            if not self.keep_alive:
-                self.transport.close()
-            self.on_response()
+            self._end()
+
+    async def _pour(self, file: int, offset: int, count: int) -> None:
+        """The whole body, from an open file."""
+        if count != self.expected_content_length:
+            raise RuntimeError("A reply has as many bytes as its Content-Length says")
+        head, self._head = self._head, b""
+        try:
+            await send_file(self.transport, head, file, offset, offset + count)
+        except ConnectionError:
+            self.disconnected = True
+            self.transport.abort()
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
 
 
 class Connection(HttpToolsProtocol):
@@ -215,6 +234,8 @@ class Connection(HttpToolsProtocol):
         self.scope["method"] = self.parser.get_method().decode("ascii")
         self.scope["path"] = unquote(path) if "%" in path else path
         self.scope["raw_path"] = raw
+        if AVAILABLE and self.scheme == "http":
+            self.scope["extensions"] = {ZERO_COPY: {}}
         self.scope["query_string"] = target.query or b""
 
     def on_body(self, body: bytes) -> None:

@@ -11,12 +11,14 @@ from urllib.parse import quote
 
 from opperlite.api.asgi import Receive, Scope, Send, method_of
 from opperlite.api.replies import error_reply
+from opperlite.api.sendfile import ZERO_COPY
 from opperlite.domain.errors import NotFound, RangeNotSatisfiable, StorageFailed
 from opperlite.domain.files import Files
 from opperlite.domain.links import Disposition
 from opperlite.domain.types import File
 
 _WATCHED = 8 << 20
+_BY_SYSTEM = 1 << 20  # bytes from which on the system sends the file itself, where it can
 _CONDITIONS = frozenset({b"if-none-match", b"if-range", b"range"})
 _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", re.ASCII)
 # What a browser may do with served bytes: show them, and nothing else (no script, no form, no frame, no origin).
@@ -92,6 +94,8 @@ class Download:
             await self._start(send, 206 if part else 200, part)
             await send({"type": "http.response.body", "body": whole[start:end], "more_body": False})
             return
+        if end - start >= _BY_SYSTEM and await self._sent_by_system(scope, send, part):
+            return
         pieces = self._files.blobs.read(self._file.sha256, start, end)
         try:  # before the head is sent: bytes that are lost are an error, not a broken 200
             piece = await anext(pieces, b"")
@@ -110,6 +114,21 @@ class Download:
         finally:
             if watch is not None:
                 watch.cancel()
+
+    async def _sent_by_system(self, scope: Scope, send: Send, part: tuple[int, int] | None) -> bool:
+        """Let the server send the file without reading it here; False where it cannot."""
+        path = self._files.local_path(self._file)
+        if path is None or ZERO_COPY not in (scope.get("extensions") or ()):
+            return False
+        start, end = part or (0, self._file.bytes)
+        try:
+            opened = await asyncio.to_thread(open, path, "rb", 0)
+        except OSError:  # which reading it tells in words
+            return False
+        with opened:
+            await self._start(send, 206 if part else 200, part)
+            await send({"type": ZERO_COPY, "file": opened.fileno(), "offset": start, "count": end - start})
+        return True
 
     def _unchanged(self, condition: str | None, tag: str) -> bool:
         """Whether If-Range lets a part be sent: the same strong tag, or the exact date."""

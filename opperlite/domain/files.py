@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from opperlite.domain.errors import (
 )
 from opperlite.domain.ids import new_id
 from opperlite.domain.links import Disposition, mint, verify
-from opperlite.domain.ports import AtHand, BlobStore, Clock, Inspector, MetadataStore, Staging
+from opperlite.domain.ports import AtHand, BlobStore, Clock, Inspector, LocalPath, MetadataStore, Staging
 from opperlite.domain.types import BlobRef, File, FileKind, FilePage, Policy, Project, Warning
 
 log = logging.getLogger("opperlite.files")
@@ -160,6 +161,7 @@ class Files:
     ) -> None:
         self._store = store
         self.blobs = blobs
+        self._local_blobs = blobs if isinstance(blobs, LocalPath) else None
         self._blobs_at_hand = blobs if isinstance(blobs, AtHand) else None
         self._clock = clock
         self.inspector = inspector
@@ -288,6 +290,10 @@ class Files:
     def at_hand(self, file: File) -> bytes | None:
         """The file's bytes where the store has them in memory; else they are to be read."""
         return None if self._blobs_at_hand is None else self._blobs_at_hand.at_hand(file.sha256)
+
+    def local_path(self, file: File) -> Path | None:
+        """The file's bytes as a file of this machine, to be read only; None where they lie elsewhere."""
+        return None if self._local_blobs is None else self._local_blobs.local_path(file.sha256)
 
     # ----------------------------------------------------------------------------------------- links
 

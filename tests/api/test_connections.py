@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import os
+import random
 import re
 import time
 from collections.abc import AsyncIterator
@@ -16,7 +19,8 @@ import uvicorn
 from opperlite.api import calls, connections
 from opperlite.api import replies as replying
 from opperlite.api.connections import limited
-from tests.api.conftest import World, world_of
+from tests.api.conftest import BASE, World, world_of
+from tests.fakes import png
 from tests.truth import orphans
 
 PATIENCE = 0.4
@@ -313,3 +317,51 @@ async def test_a_stream_for_http_1_0_ends_with_the_connection(world: World) -> N
     assert b"transfer-encoding" not in told.lower()
     assert told.partition(b"\r\n\r\n")[2].startswith(b"event: image_generation.completed\n")
     assert told.endswith(b"}\n\n")
+
+
+# ------------------------------------------------------------------------------------------- large files
+
+
+async def large(world: World) -> tuple[bytes, bytes]:
+    """The bytes of a stored file of several mebibytes, and the target of its link."""
+    data = png() + random.Random(1).randbytes(5_000_000)
+    file = await world.upload(data)
+    url = (await world.client.get(f"/v3/files/{file['id']}/content")).json()["url"]
+    return data, url.removeprefix(BASE).encode()
+
+
+async def test_large_files_come_whole_in_part_and_in_their_turn(world: World) -> None:
+    data, target = await large(world)
+    asked = [b"", b"Range: bytes=1000000-4000000\r\n", b"Range: bytes=-2\r\n", b"Range: bytes=2-\r\n"]
+    async with listening(world) as port:
+        client = await Client.of(port)
+        for header in asked:
+            await client.say(b"GET " + target + b" HTTP/1.1\r\n" + header + HEAD + b"\r\n")
+        await client.say(b"GET /health HTTP/1.1\r\nConnection: close\r\n" + HEAD + b"\r\n")
+        await asyncio.sleep(0.2)  # the client does not read yet, and the socket is full
+        found = replies(await client.hear())
+    assert [status for status, _, _ in found] == [200, 206, 206, 206, 200]
+    assert [body for _, _, body in found[:4]] == [data, data[1000000:4000001], data[-2:], data[2:]]
+    assert found[0][1]["etag"].strip('"') == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not list open files")
+async def test_a_client_that_goes_away_leaves_no_open_file(world: World) -> None:
+    _, target = await large(world)
+
+    def opened() -> list[str]:
+        return [name for name in map(os.path.realpath, Path("/proc/self/fd").iterdir()) if str(world.folder) in name]
+
+    before = opened()
+    async with listening(world) as port:
+        for _ in range(3):
+            client = await Client.of(port)
+            await client.say((b"GET " + target + b" HTTP/1.1\r\n" + HEAD + b"\r\n") * 8)
+            await client._reader.read(100)
+            assert len(opened()) > len(before)
+            client._writer.transport.abort()
+            for _ in range(200):
+                if opened() == before:
+                    break
+                await asyncio.sleep(0.01)
+            assert opened() == before
