@@ -62,9 +62,9 @@ def test_the_shown_banner_is_the_printed_one() -> None:
     assert f"```text\n{banner(settings, 8080, None)}\n```" in README
 
 
-def test_the_checks_end_with_the_test_line_of_the_readme() -> None:
+def test_the_checks_have_the_test_line_of_the_readme() -> None:
     commands = [line for line in (ROOT / ".ci" / "run").read_text("utf-8").splitlines() if line.strip()]
-    assert commands[-1] == shell_lines()[1]
+    assert shell_lines()[1] in commands
     assert "set -euo pipefail" in commands
 
 
