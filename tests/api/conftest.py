@@ -69,6 +69,14 @@ class World:
             if path.is_file() or name == "staging"
         )
 
+    async def cleared(self) -> None:
+        """Wait until nothing lies in the folders of bytes: some of it goes after the reply."""
+        for _ in range(500):
+            if self.remains() == []:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(self.remains())
+
     async def upload(self, data: bytes | None = None, filename: str = "a.png", **fields: str) -> dict[str, Any]:
         """A file that was taken."""
         reply = await self.client.post("/v3/files", files={"file": (filename, data or png())}, data=fields)

@@ -49,10 +49,10 @@ async def test_orphans_are_still_looked_for(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(Files, "sweep_orphans", noted)
     async with world_of(tmp_path, policy={"sweep_interval": 0.01}) as world:
-        await asyncio.wait_for(looked.wait(), 5)
+        await asyncio.wait_for(looked.wait(), 20)
         looked.clear()
         world.clock.advance(-3650 * DAY)
-        await asyncio.wait_for(looked.wait(), 5)
+        await asyncio.wait_for(looked.wait(), 20)
 
 
 async def test_what_is_being_received_survives_a_clock_that_jumps_ahead(tmp_path: Path) -> None:

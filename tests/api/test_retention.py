@@ -141,7 +141,7 @@ async def test_a_sweep_that_breaks_does_not_end_all_later_ones(
 
     monkeypatch.setattr("opperlite.adapters.metadata_sqlite.SqliteMetadata.sweep_replies", sweep_replies)
     async with world_of(tmp_path, policy={"sweep_interval": 0.01}):
-        await asyncio.wait_for(swept.wait(), 5)
+        await asyncio.wait_for(swept.wait(), 20)
     assert "sweeping broke" in caplog.text
 
 

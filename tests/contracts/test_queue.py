@@ -47,7 +47,7 @@ async def test_takers_wait_for_what_comes(queue: JobQueue) -> None:
     for name in ("a", "b", "c"):
         await queue.put(name)
         await asyncio.sleep(0)
-    assert sorted(await asyncio.wait_for(asyncio.gather(*takers), 1)) == ["a", "b", "c"]
+    assert sorted(await asyncio.wait_for(asyncio.gather(*takers), 10)) == ["a", "b", "c"]
 
 
 async def test_a_taker_that_goes_away_takes_nothing_with_it(queue: JobQueue) -> None:
@@ -57,4 +57,4 @@ async def test_a_taker_that_goes_away_takes_nothing_with_it(queue: JobQueue) -> 
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
     await queue.put("a")
-    assert await asyncio.wait_for(queue.get(), 1) == "a"
+    assert await asyncio.wait_for(queue.get(), 10) == "a"
