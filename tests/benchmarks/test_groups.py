@@ -1,6 +1,7 @@
 """The pieces of work, small and without peers: each runs, and tells what was absent."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,10 @@ def test_installed_peers_are_found_with_their_versions(absent: Installation) -> 
 
 
 def test_a_peer_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", "print('hello')"]
     with (
-        pytest.raises(AssertionError, match="echo does not start:\nhello"),
-        running("echo", ["echo", "hello"], free_port(), tmp_path / "log"),
+        pytest.raises(AssertionError, match="a peer does not start:\nhello"),
+        running("a peer", words, free_port(), tmp_path / "log"),
     ):
         pass
 
