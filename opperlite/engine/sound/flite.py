@@ -50,16 +50,22 @@ class Utterance:
 
 
 def _find(name: str) -> ctypes.CDLL | None:
-    """Load a library by its bare name; Debian installs only the versioned file, which ctypes may not list."""
-    candidates = [ctypes.util.find_library(name)]
-    if sys.platform.startswith("linux"):
-        candidates.append(f"lib{name}.so.1")
-    for candidate in filter(None, candidates):
+    """Load a library by its bare name."""
+    for candidate in _file_names(name):
         try:
             return ctypes.CDLL(candidate)
         except OSError:
             continue
     return None
+
+
+def _file_names(name: str) -> Iterator[str]:
+    """What a library may be called: Debian's file and that of the built program first, as looking further is slow."""
+    if sys.platform.startswith("linux"):
+        yield f"lib{name}.so.1"
+    found = ctypes.util.find_library(name)
+    if found is not None:
+        yield found
 
 
 @lru_cache(maxsize=1)
