@@ -69,9 +69,13 @@ class Server:
                 stderr=log,
                 text=True,
             )
-        self.banner = self._read_banner()
-        self.url = self.told("URL")
-        self.port = int(self.url.rpartition(":")[2])
+        try:
+            self.banner = self._read_banner()
+            self.url = self.told("URL")
+            self.port = int(self.url.rpartition(":")[2])
+        except BaseException:  # such as Ctrl-C: nobody else knows of the process yet
+            self.close()
+            raise
 
     def _read_banner(self) -> str:
         lines = []
@@ -80,8 +84,6 @@ class Server:
             lines.append(line)
             if line.startswith("Ctrl-C"):
                 return "".join(lines)
-        self.process.stdout.close()
-        self.session.close()
         raise AssertionError(f"the server ended with {self.process.wait()} before it was ready:\n{self.log}")
 
     @property
