@@ -20,6 +20,7 @@ from tests.benchmarks import (
     memory,
     pictures,
     rates,
+    recognition,
     report,
     scale,
     speech,
@@ -46,9 +47,11 @@ GROUPS: dict[str, ModuleType] = {
         backups,
         scale,
         application,
+        recognition,
     )
 }
-_ASKED_FOR = (scale.GROUP, application.GROUP)  # the one is long, the other is for those who look for a cause
+# These are long, or for those who look for a cause.
+_ASKED_FOR = (scale.GROUP, application.GROUP, recognition.GROUP)
 PEERS = Path("build") / "peers"
 
 
@@ -88,7 +91,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     names = ", ".join(GROUPS)
-    parser.add_argument("groups", nargs="*", metavar="group", help=f"{names}; all but {' and '.join(_ASKED_FOR)}")
+    parser.add_argument("groups", nargs="*", metavar="group", help=f"{names}; all but {', '.join(_ASKED_FOR)}")
     parser.add_argument(
         "--json",
         metavar="FILE",
