@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -150,3 +152,27 @@ def test_variable_rate_becomes_constant(tmp_path: Path) -> None:
         assert reader.info.duration >= 2.0
         shown = [samples.ramp_index(picture) for picture in reader.pictures(Fraction(25), 51)]
     assert shown == [max(i for i, time in enumerate(times) if time <= k * 40) for k in range(51)]
+
+
+def test_frames_too_large_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "large.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=1)  # of its sides each takes 13 bits
+        stream.width, stream.height, stream.pix_fmt = 8176, 4400, "yuv420p"
+        stream.thread_count = 1
+        frame = av.VideoFrame(8176, 4400, "yuv420p")
+        for plane in frame.planes:
+            plane.update(bytes(plane.buffer_size))
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    script = (
+        "import resource, sys; from pathlib import Path; from opperlite.engine.clips.video_reader import VideoReader\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try: VideoReader(Path(sys.argv[1]))\n"
+        "except ValueError as error: print(error)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script, path], check=True, capture_output=True, text=True)
+    message, grown = ran.stdout.splitlines()
+    assert message.startswith("The video's frames are 8176x4400 (36 megapixels); at most 35 megapixels")
+    assert int(grown) < 30_000 * (1 if sys.platform == "linux" else 1024)

@@ -18,7 +18,8 @@ from opperlite.engine.clips.pipeline import Progress, ahead, bound_heap
 from opperlite.engine.clips.references import References
 from opperlite.engine.clips.scene_clip import SceneClip
 from opperlite.engine.clips.soundtrack import Soundtrack
-from opperlite.engine.clips.video_reader import MAX_PIXELS, MAX_SECONDS, VideoReader, sound
+from opperlite.engine.clips.video_container import MAX_PIXELS
+from opperlite.engine.clips.video_reader import MAX_SECONDS, VideoReader, sound
 from opperlite.engine.clips.video_streams import LARGE_FRAME, SoundOnly, VideoInfo
 from opperlite.engine.clips.video_writer import SOUND_RATE, ColorConverter, Picture, Samples, VideoWriter, shown
 from opperlite.engine.pictures import picture, pixels, scene

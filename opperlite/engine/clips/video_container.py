@@ -14,6 +14,9 @@ _SEGMENT = b"\x18\x53\x80\x67"
 _BOX_HEADER = 8
 _MAX_BOXES = 1_000_000  # a fragmented recording has two boxes a second or more
 _MAX_INDEX = 64 * 1024 * 1024
+MAX_PIXELS = 8192 * 4320
+"""Pixels of a frame beyond which none is decoded."""
+_MAX_SIDE = 16_384
 # A sample description (stsd: version, count, size) whose entry is a protected video's (ISO/IEC 14496-12, 8.12).
 _ENCRYPTED = re.compile(rb"stsd.{12}encv", re.DOTALL)
 
@@ -80,6 +83,24 @@ def _check_boxes(file: BinaryIO, size: int) -> None:
         raise BadMedia("The video is truncated or damaged: its index (moov) is missing.")
     if _ENCRYPTED.search(index):
         raise BadMedia("The video is encrypted; a video without protection is needed.")
+    _check_tracks(index)
+
+
+def check_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
+    """BadMedia for frames too large to decode."""
+    if width * height > max_pixels or max(width, height) > _MAX_SIDE:
+        raise BadMedia(
+            f"The video's frames are {width}x{height} ({width * height / 1e6:.0f} megapixels); at most "
+            f"{max_pixels / 1e6:.0f} megapixels and {_MAX_SIDE} pixels a side are allowed."
+        )
+
+
+def _check_tracks(index: bytes) -> None:
+    """The sizes that the track headers state (tkhd, ISO/IEC 14496-12, 8.3.2): the last two fields, in 1/65536."""
+    for found in re.finditer(b"tkhd", index):
+        start = found.start() - 4
+        end = start + int.from_bytes(index[start : start + 4])
+        check_size(int.from_bytes(index[end - 8 : end - 6]), int.from_bytes(index[end - 4 : end - 2]))
 
 
 def _check_segment(file: BinaryIO, size: int) -> None:

@@ -12,10 +12,9 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
-from opperlite.engine.clips.video_container import identify
+from opperlite.engine.clips.video_container import MAX_PIXELS, check_size, identify
 from opperlite.engine.clips.video_streams import (
     VideoInfo,
-    check_size,
     codec_name,
     color_matrix,
     count_frames,
@@ -30,7 +29,6 @@ from opperlite.engine.clips.video_writer import SOUND_RATE, Picture, Samples
 from opperlite.engine.errors import BadMedia
 
 MAX_SECONDS = 3600.0
-MAX_PIXELS = 8192 * 4320
 _SAMPLED_POSITIONS = 4
 # Files cut off by a recorder lack a last frame or two; more than this is a broken file.
 _MISSING_SECONDS = 0.5
@@ -50,7 +48,7 @@ class VideoReader:
         self._container = open_file(path, self._kind)
         try:
             self._stream = video_stream(self._container)
-            check_size(self._stream, max_pixels)
+            check_size(self._stream.codec_context.width, self._stream.codec_context.height, max_pixels)
             self._check_duration(stated_seconds(self._container, self._stream), max_duration)
             first = self._first_frame()
             self._size = (first.width, first.height)

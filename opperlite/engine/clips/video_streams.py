@@ -12,10 +12,11 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 
-from opperlite.engine.clips.video_container import Container
+from opperlite.engine.clips.video_container import MAX_PIXELS, Container
 from opperlite.engine.errors import BadMedia
 
-_MAX_SIDE: Final = 16_384
+# FFmpeg decodes a frame or two of each stream while it opens a file: none too large, whatever the headers say.
+_DECODING: Final = {"max_pixels": str(MAX_PIXELS)}
 _MAX_FPS: Final = 240
 _DECODER_THREADS: Final = 2
 LARGE_FRAME: Final = 1280 * 720 * 3 // 2
@@ -50,7 +51,7 @@ def open_file(path: Path, kind: Container) -> InputContainer:
             f"file:{path}",
             "r",
             format=kind.demuxer,
-            options={"protocol_whitelist": "file"},
+            options={"protocol_whitelist": "file", **_DECODING},
             metadata_errors="replace",
         )
     except FFmpegError as error:
@@ -69,20 +70,11 @@ def video_stream(container: InputContainer) -> VideoStream:
         large = stream.codec_context.width * stream.codec_context.height > LARGE_FRAME
         stream.codec_context.thread_count = 1 if large else _DECODER_THREADS
         stream.thread_type = "AUTO"
+        stream.codec_context.options = _DECODING
         return stream
     if container.streams.audio:
         raise SoundOnly("The file holds sound only; a video with pictures is needed.")
     raise BadMedia("The file holds no video stream.")
-
-
-def check_size(stream: VideoStream, max_pixels: int) -> None:
-    """BadMedia for frames too large to decode."""
-    width, height = stream.codec_context.width, stream.codec_context.height
-    if width * height > max_pixels or max(width, height) > _MAX_SIDE:
-        raise BadMedia(
-            f"The video's frames are {width}x{height} ({width * height / 1e6:.0f} megapixels); at most "
-            f"{max_pixels / 1e6:.0f} megapixels and {_MAX_SIDE} pixels a side are allowed."
-        )
 
 
 def stated_seconds(container: InputContainer, stream: VideoStream) -> float:
