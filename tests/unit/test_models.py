@@ -36,6 +36,24 @@ def test_a_model_is_found_by_its_id_its_aliases_and_its_bare_name(model: Model) 
         assert CATALOG.find(alias.partition("/")[2], model.type) is model
 
 
+@pytest.mark.parametrize(
+    ("dated", "model"),
+    [
+        ("sora-2-2025-10-06", "openai/sora-2"),
+        ("sora-2-2025-12-08", "openai/sora-2"),
+        ("sora-2-pro-2025-10-06", "openai/sora-2-pro"),
+        ("gpt-image-2-2026-04-21", "openai/gpt-image-2"),
+        ("gpt-image-2.5-flare-2026-09-08", "openai/gpt-image-2.5-flare"),
+        ("gpt-image-2.5-sunburst-2026-09-08", "openai/gpt-image-2.5-sunburst"),
+        ("chatgpt-image-latest", "openai/gpt-image-1.5"),
+        ("gpt-4o-mini-tts-2025-12-15", "openai/gpt-4o-mini-tts"),
+        ("gpt-4o-mini-transcribe-2025-12-15", "openai/gpt-4o-mini-transcribe"),
+    ],
+)
+def test_the_dated_names_of_the_vendors_package_are_known(dated: str, model: str) -> None:
+    assert CATALOG.find(dated).id == model
+
+
 @given(MODELS, MODELS)
 def test_a_model_of_another_type_is_refused_by_the_name_of_its_type(model: Model, other: Model) -> None:
     if other.type != model.type:
