@@ -23,7 +23,7 @@ import pytest
 from tests.e2e.decoding import frames, loudness, picture
 from tests.e2e.media import photograph, sine_wave
 from tests.e2e.processes import children, running, wait_until
-from tests.e2e.server import BUILT, CACHE, PATIENCE, PROGRAM, Server, command, serving
+from tests.e2e.server import BUILT, CACHE, PATIENCE, PROGRAM, Server, command, environment, serving
 
 pytestmark = pytest.mark.skipif(BUILT is None, reason="OPPERLITE_TEST_PROGRAM names no built program")
 
@@ -122,6 +122,23 @@ def test_the_documentation_page_has_all_its_parts(server: Server) -> None:
 
 def test_the_self_test_finds_nothing(tmp_path: Path) -> None:
     ran = command(tmp_path, "selftest")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_a_temporary_folder_without_execution(tmp_path: Path) -> None:
+    """What is drawn, encoded and spoken needs nothing that is executed from /tmp."""
+    inside = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o noexec,mode=1777 tmpfs /tmp && exec "$0" "$@"']
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*inside, "true"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("no file system can be mounted here")
+    if PROGRAM[0].startswith("/tmp/"):
+        pytest.skip("the program is in /tmp itself")
+    env = environment(Path("/tmp")) | {"PATH": os.environ["PATH"]}
+    ran = subprocess.run(
+        [*inside, *PROGRAM, "selftest"], env=env, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
