@@ -47,11 +47,11 @@ EXCLUDED_MODULES = (
     "h2",
     # Microphone input of pocketsphinx.
     "sounddevice",
+    "cffi",
+    "pycparser",
     # Of the build's own tools; Pillow and httpx take them where they are.
     "defusedxml",
     "zstandard",
-    "cffi",
-    "pycparser",
     # swagger-ui-py's own code: only its files are served.
     "swagger_ui",
     # Tools for building and testing.
@@ -80,8 +80,6 @@ EXCLUDED_MODULES = (
     "PIL.ImageWin",
     "PIL._imagingtk",
     "PIL._tkinter_finder",
-    "PIL._avif",
-    "PIL.AvifImagePlugin",
 )
 
 SWAGGER_UI_FILES = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")

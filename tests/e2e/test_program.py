@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from opperlite.engine.pictures.pixels import FORMATS
 from tests.e2e.decoding import frames, loudness, picture
 from tests.e2e.media import photograph, sine_wave
 from tests.e2e.processes import children, running, wait_until
@@ -67,6 +69,16 @@ def test_an_edit_of_an_upload(server: Server) -> None:
     body = {"model": "openai/gpt-image-1", "prompt": "make it night", "image": photo, "response_format": "url"}
     (item,) = server.post("/v3/images", body).json()["data"]
     assert picture(server.download(item["url"])).size[0] >= 1024
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_kind_of_picture_is_read(form: str, server: Server) -> None:
+    held = io.BytesIO()
+    picture(photograph(320, 240)).save(held, form)
+    given = server.upload(held.getvalue(), f"photo.{form.lower()}").json()["id"]
+    body = {"model": "local/image", "prompt": "make it night", "image": given, "response_format": "url"}
+    reply = server.post("/v3/images", body)
+    assert reply.status_code == 200, reply.text
 
 
 def test_a_video(server: Server) -> None:
