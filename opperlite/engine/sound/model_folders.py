@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -57,11 +58,13 @@ def check_recognizer(folder: Path) -> None:
 
 def _check_library(model: ModelFolder) -> None:
     if find_spec(model.library) is None:
-        extra = _EXTRAS[model.library]
-        raise BadModel(
-            f"{model.folder} holds a {model.kind} model, which needs the package {model.library.replace('_', '-')}; "
-            f"install it with: pip install 'opperlite[{extra}]'"
+        install = f"pip install 'opperlite[{_EXTRAS[model.library]}]'"
+        built = getattr(sys, "frozen", False)
+        advice = (
+            f"the built program has none, run the source with: {install}" if built else f"install it with: {install}"
         )
+        package = model.library.replace("_", "-")
+        raise BadModel(f"{model.folder} holds a {model.kind} model, which needs the package {package}; {advice}")
 
 
 # ----------------------------------------------------------------------------------------------- voices
