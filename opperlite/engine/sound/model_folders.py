@@ -64,7 +64,7 @@ def _check_library(model: ModelFolder) -> None:
             f"the built program has none, run the source with: {install}" if built else f"install it with: {install}"
         )
         package = model.library.replace("_", "-")
-        raise BadModel(f"{model.folder} holds a {model.kind} model, which needs the package {package}; {advice}")
+        raise BadModel(f"{model.folder} holds a {model.kind} model, which needs the package {package}; {where}: {install}")
 
 
 # ----------------------------------------------------------------------------------------------- voices
