@@ -1,6 +1,6 @@
 """The blob store as a folder: `blobs/ab/cd/<sha256>`, written by temp file, fsync, rename, fsync of the folder.
 
-Hashing and writing run on the store's own threads in pieces of a mebibyte, while the next piece is received.
+Hashing and writing run on threads of their own in pieces of a mebibyte, while the next piece is received.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ _THREADS = 16
 _SMALL = 64 * 1024  # bytes of a blob up to which it is kept in memory once it was read
 _KEPT = 8 << 20  # bytes of all blobs kept
 _SYNCERS = 4
+_HASHERS = 4
 
 
 class LocalStaging:
@@ -134,13 +135,19 @@ class LocalStaging:
                 chunks = self._waiting.popleft()
             except IndexError:  # all is written, or what was left has been given up in the meantime
                 return
-            for chunk in chunks:
-                self._hash.update(chunk)
-            self._unsynced += _write_all(self._file, chunks)
+            hashing = self._store.hashers.submit(self._update_hash, chunks)
+            try:
+                self._unsynced += _write_all(self._file, chunks)
+            finally:
+                hashing.result()
             if self._unsynced >= _SYNC_EVERY and (self._syncing is None or self._syncing.done()):
                 self._end_sync()
                 self._unsynced = 0
                 self._syncing = self._store.syncers.submit(_sync_data, self._file.fileno())
+
+    def _update_hash(self, chunks: list[Chunk]) -> None:
+        for chunk in chunks:
+            self._hash.update(chunk)
 
     def _end_sync(self) -> None:
         """Wait for the sync under way; raises what it met, which the disk tells only once."""
@@ -176,6 +183,7 @@ class LocalBlobs:
         self._small: OrderedDict[str, bytes] = OrderedDict()  # the last used at the end
         self._small_bytes = 0
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
+        self.hashers = ThreadPoolExecutor(_HASHERS, thread_name_prefix="blobs-hash")  # while the others write
         self.syncers = ThreadPoolExecutor(_SYNCERS, thread_name_prefix="blobs-sync")  # waited for by the others
         with translated():
             self._blobs.mkdir(parents=True, exist_ok=True)
@@ -184,6 +192,7 @@ class LocalBlobs:
     def close(self) -> None:
         """Let the threads end; nothing may be staged any more."""
         self._threads.shutdown(wait=True)
+        self.hashers.shutdown(wait=True)
         self.syncers.shutdown(wait=True)
 
     # ---------------------------------------------------------------------------------------- writing

@@ -365,3 +365,42 @@ async def test_a_client_that_goes_away_leaves_no_open_file(world: World) -> None
                     break
                 await asyncio.sleep(0.01)
             assert opened() == before
+
+
+def upload_of(data: bytes, headers: bytes = HEAD) -> bytes:
+    body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n' + data + b"\r\n--b--\r\n"
+    head = b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return b"POST /v3/files HTTP/1.1\r\n" + headers + head + body
+
+
+@pytest.mark.parametrize("step", [100_000, 1_500_001, 10_000_000])
+async def test_large_bodies_arrive_whole_and_other_requests_go_on_behind(world: World, step: int) -> None:
+    data = [png() + random.Random(seed).randbytes(3_000_000 + seed) for seed in range(3)]
+    refused = upload_of(data[0], b"Host: 127.0.0.1\r\n")  # without a key: nobody reads its body
+    health = b"GET /health HTTP/1.1\r\n" + HEAD + b"\r\n"
+    said = upload_of(data[0]) + refused + health + upload_of(data[1]) + upload_of(data[2]) + health
+    async with listening(world) as port:
+        client = await Client.of(port)
+        for place in range(0, len(said), step):
+            await client.say(said[place : place + step])
+            await asyncio.sleep(0.001)
+        await client.say(b"GET /health HTTP/1.1\r\nConnection: close\r\n" + HEAD + b"\r\n")
+        found = replies(await client.hear())
+    assert [status for status, _, _ in found] == [200, 401, 200, 200, 200, 200, 200]
+    ids = [json.loads(found[place][2])["id"] for place in (0, 3, 4)]
+    for file_id, sent in zip(ids, data, strict=True):
+        url = (await world.client.get(f"/v3/files/{file_id}/content")).json()["url"]
+        assert (await world.client.get(url)).content == sent
+
+
+async def test_a_large_body_that_breaks_off_leaves_nothing(world: World) -> None:
+    async with listening(world) as port:
+        client = await Client.of(port)
+        await client.say(upload_of(png() + bytes(4_000_000))[:-500_000])
+        await asyncio.sleep(0.05)
+        client._writer.transport.abort()
+        for _ in range(200):
+            if not any((world.folder / "staging").iterdir()):
+                break
+            await asyncio.sleep(0.01)
+    assert orphans(world.folder) == []
