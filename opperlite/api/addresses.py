@@ -7,7 +7,9 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from opperlite.api.asgi import Scope, header_of
+from litestar.types import Scope
+
+from opperlite.api.asgi import header_of
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _AUTHORITY = re.compile(r"[A-Za-z0-9._~\-:\[\]]*")  # it becomes the beginning of links

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
+from litestar import Request
 from msgspec import Struct
 
 from opperlite.api.addresses import Addresses
-from opperlite.api.asgi import Request
 from opperlite.api.metrics import Metrics
 from opperlite.api.replies import Events, Reply, json_reply, replayed
 from opperlite.domain.errors import (
@@ -51,7 +51,7 @@ class Call:
 
     def __init__(
         self,
-        request: Request,
+        request: Request[Any, Any, Any],
         services: Services,
         project: Project | None,
         addresses: Addresses,
@@ -79,7 +79,7 @@ class Call:
 
     def path(self, name: str) -> str:
         """A parameter of the path; a slash that was sent encoded is part of it."""
-        return self.request.path_params[name].replace(ENCODED_SLASH, "/")
+        return str(self.request.path_params[name]).replace(ENCODED_SLASH, "/")
 
     def number(self, name: str, default: int, least: int, most: int | None = None) -> int:
         """An integer of the query; below `least` or not an integer is refused, above `most` it is `most`."""
@@ -198,7 +198,7 @@ class Call:
 
     async def path_fingerprint(self) -> bytes:
         """What makes two requests without a body the same: the route."""
-        return hashlib.sha256(self.request.path.encode()).digest()
+        return hashlib.sha256(self.request.scope["path"].encode()).digest()
 
     # ---------------------------------------------------------------------------------------- patience
 
@@ -222,13 +222,13 @@ class Call:
             pass
 
 
-async def received(request: Request) -> AsyncIterator[bytes]:
+async def received(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
     """The body as it comes in, in pieces that are not empty; raises Cancelled when the client goes away."""
     more = True
     while more:
         try:
             async with asyncio.timeout(_PATIENCE):
-                message = await request.receive()
+                message: Any = await request.receive()
         except TimeoutError:
             raise ClientTooSlow(f"No byte of the body came for {_PATIENCE:g} s") from None
         if message["type"] == "http.disconnect":

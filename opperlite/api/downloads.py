@@ -7,9 +7,12 @@ import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
 
-from opperlite.api.asgi import Receive, Scope, Send, method_of
+from litestar.types import Receive, Scope, Send
+
+from opperlite.api.asgi import method_of
 from opperlite.api.replies import error_reply
 from opperlite.api.sendfile import ZERO_COPY
 from opperlite.domain.errors import NotFound, RangeNotSatisfiable, StorageFailed
@@ -127,7 +130,8 @@ class Download:
             return False
         with opened:
             await self._start(send, 206 if part else 200, part)
-            await send({"type": ZERO_COPY, "file": opened.fileno(), "offset": start, "count": end - start})
+            copy: Any = {"type": ZERO_COPY, "file": opened.fileno(), "offset": start, "count": end - start}
+            await send(copy)
         return True
 
     def _unchanged(self, condition: str | None, tag: str) -> bool:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
+from collections.abc import Iterable
 from itertools import count
 from urllib.parse import unquote
 
+from litestar.config.cors import CORSConfig
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
 from opperlite.api.access import AccessLog
 from opperlite.api.addresses import Addresses
-from opperlite.api.asgi import ASGIApp, Message, Receive, Scope, Send, method_of
+from opperlite.api.asgi import header_of, method_of
 from opperlite.api.calls import ENCODED_SLASH
-from opperlite.api.cors import Cors
 from opperlite.api.metrics import Metrics
 from opperlite.api.replies import Reply, error_reply
-from opperlite.api.routes import ROUTING
-from opperlite.domain.errors import Forbidden, InternalError
-
-log = logging.getLogger("opperlite.api")
+from opperlite.api.routes import methods_of
+from opperlite.domain.errors import Forbidden
 
 
 class Entrance:
@@ -30,7 +31,7 @@ class Entrance:
         addresses: Addresses,
         log: AccessLog | None,
         metrics: Metrics,
-        cors: Cors | None = None,
+        cors: CORSConfig | None = None,
     ) -> None:
         self._application = application
         self._addresses = addresses
@@ -41,7 +42,7 @@ class Entrance:
         self._numbers = count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._application(scope, receive, send)
             return
         _keep_slashes(scope)
@@ -49,23 +50,17 @@ class Entrance:
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         began, status = time.perf_counter(), 0
-        opened = send if self._cors is None else self._cors.opened(scope, send)
 
         async def tagged(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
-            await opened(message)
+                message["headers"] = [*self._varying(message["headers"]), (b"x-request-id", request_id.encode())]
+            await send(message)
 
         self._metrics.in_flight += 1
         try:
             await self._answer(scope, receive, tagged)
-        except Exception as error:  # a defect of ours: logged with its traceback, answered without
-            if status:  # too late to tell: the server closes the connection
-                raise
-            log.error("request %s crashed", request_id, exc_info=error)
-            await error_reply(InternalError(request_id=request_id), scope["path"])(scope, receive, tagged)
         finally:
             self._metrics.in_flight -= 1
         took = time.perf_counter() - began
@@ -79,17 +74,29 @@ class Entrance:
         if not self._addresses.known(scope):
             error = Forbidden("This Host is not answered here; allow it with --allow-host")
             await error_reply(error, scope["path"])(scope, receive, tagged)
-        elif scope["method"] == "OPTIONS" and (reply := self._options(scope)) is not None:
+        elif method_of(scope) == "OPTIONS" and (reply := self._options(scope)) is not None:
             await reply(scope, receive, tagged)
         else:
             await self._application(scope, receive, tagged)
 
     def _options(self, scope: Scope) -> Reply | None:
-        """What a path takes; None for an unknown one."""
-        if self._cors is not None and (preflight := self._cors.preflight(scope)) is not None:
-            return preflight
-        taken = ROUTING.methods(scope["path"])
+        """What a path takes; None for an unknown one, and for a browser's question that Litestar answers."""
+        origin = header_of(scope, b"origin")
+        if self._cors is not None and origin and header_of(scope, b"access-control-request-method"):
+            if self._cors.is_origin_allowed(origin):
+                return None
+            return error_reply(Forbidden("This Origin may not read the replies; allow it with --cors-origin"))
+        taken = methods_of(scope["path"])
         return Reply(204, headers={"Allow": ", ".join(taken)}) if len(taken) > 1 else None
+
+    def _varying(self, headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+        """The headers, which tell caches that the reply depends on the Origin, also where none was sent or allowed.
+
+        Otherwise a browser that has shown a picture gives a script the same reply, without the permission to read it.
+        """
+        if self._cors is None or self._cors.is_allow_all_origins or any(name == b"vary" for name, _ in headers):
+            return headers
+        return [*headers, (b"vary", b"Origin")]
 
 
 def _keep_slashes(scope: Scope) -> None:

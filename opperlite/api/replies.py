@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from litestar.types import Receive, Scope, Send
 
 from opperlite.api import errors
-from opperlite.api.asgi import Receive, Scope, Send, method_of
+from opperlite.api.asgi import method_of
 from opperlite.api.openai import errors as openai
 from opperlite.domain.errors import OpperliteError
 from opperlite.domain.types import Reply as KeptReply

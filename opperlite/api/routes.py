@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from opperlite.api import audio, files, functions, images, models, schemas, system, videos
 from opperlite.api.openai.table import OPENAI_ROUTES
-from opperlite.api.routing import MAKE, ONCE, Query, Route, Routing, number, word
+from opperlite.api.routing import MAKE, ONCE, Query, Route, number, word
 from opperlite.domain import errors
 
 UPLOAD_FORM: dict[str, Any] = {
@@ -278,4 +279,12 @@ ROUTES: tuple[Route, ...] = (
     *OPENAI_ROUTES,
 )
 
-ROUTING = Routing(ROUTES)
+
+def methods_of(path: str) -> list[str]:
+    """The methods that a path takes, for the Allow header; OPTIONS alone for an unknown one."""
+    path = path.rstrip("/") or "/"
+    taken = {"OPTIONS"}
+    for route in ROUTES:
+        if re.fullmatch(re.sub(r"{\w+:path}", ".+", re.sub(r"{\w+:str}", "[^/]+", route.path)), path):
+            taken.update(route.methods)
+    return sorted(taken)

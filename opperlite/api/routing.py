@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
+from litestar.types import ASGIApp
 from msgspec import Struct
 
-from opperlite.api.asgi import ASGIApp
 from opperlite.api.calls import Call
 from opperlite.domain import errors
 
@@ -47,61 +46,10 @@ class Route(Struct, frozen=True):
     head: bool = False
     streams: bool = False
 
-
-class _Place:
-    """A place in the tree of paths: what is answered here, and where the next segment leads."""
-
-    __slots__ = ("following", "parameter", "rest", "routes")
-
-    def __init__(self) -> None:
-        self.routes: dict[str, tuple[Route, tuple[str, ...]]] = {}
-        self.following: dict[str, _Place] = {}
-        self.parameter: _Place | None = None
-        self.rest = False
-
-
-class Routing:
-    """Finds routes by path. A plain segment goes before a parameter; empty segments do not count."""
-
-    def __init__(self, routes: Iterable[Route]) -> None:
-        self._root = _Place()
-        for route in routes:
-            place = self._root
-            for segment in _segments(route.path):
-                if not segment.startswith("{"):
-                    place = place.following.setdefault(segment, _Place())
-                    continue
-                place.parameter = place.parameter or _Place()
-                place = place.parameter
-                place.rest = segment.endswith(":path}")
-            names = tuple(re.findall(r"{(\w+):", route.path))
-            for method in (route.method, "HEAD") if route.head else (route.method,):
-                place.routes[method] = route, names
-
-    def find(self, path: str) -> tuple[Mapping[str, tuple[Route, tuple[str, ...]]], list[str]]:
-        """By method the routes of a path, each with its parameters' names, and these parameters' values."""
-        place = self._root
-        values: list[str] = []
-        segments = _segments(path)
-        for number, segment in enumerate(segments):
-            following = place.following.get(segment)
-            if following is None:
-                following = place.parameter
-                if following is None:
-                    return {}, []
-                if following.rest:
-                    return following.routes, [*values, "/".join(segments[number:])]
-                values.append(segment)
-            place = following
-        return place.routes, values
-
-    def methods(self, path: str) -> list[str]:
-        """The methods that a path takes, for the Allow header; OPTIONS alone for an unknown one."""
-        return sorted({"OPTIONS", *self.find(path)[0]})
-
-
-def _segments(path: str) -> list[str]:
-    return [segment for segment in path.split("/") if segment]
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods it answers."""
+        return (self.method, "HEAD") if self.head else (self.method,)
 
 
 BODY = (errors.InvalidJSON, errors.ValidationFailed, errors.UnsupportedContentType, errors.PayloadTooLarge)

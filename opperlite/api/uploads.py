@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from contextlib import AsyncExitStack
+from typing import Any
 
+from litestar import Request
 from msgspec import Struct
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from opperlite.api.asgi import Request
 from opperlite.api.calls import received
 from opperlite.domain.errors import PayloadTooLarge, UnsupportedContentType, ValidationFailed
 from opperlite.domain.files import Files, Incoming, checked_filename
@@ -36,7 +37,7 @@ class Form:
 
     def __init__(
         self,
-        request: Request,
+        request: Request[Any, Any, Any],
         files: Files,
         project: Project,
         names: Collection[str],
@@ -151,12 +152,12 @@ class Form:
         return hashlib.sha256(repr((sorted(self.fields), parts)).encode()).digest()
 
 
-def _declared_length(request: Request) -> int | None:
+def _declared_length(request: Request[Any, Any, Any]) -> int | None:
     declared = request.headers.get("content-length", "")
     return int(declared) if declared.isdecimal() and len(declared) < 19 else None
 
 
-def _boundary(request: Request) -> str:
+def _boundary(request: Request[Any, Any, Any]) -> str:
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind.lower() != "multipart/form-data":
         raise UnsupportedContentType(

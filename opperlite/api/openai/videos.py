@@ -6,9 +6,9 @@ import re
 from contextlib import AsyncExitStack
 from typing import Any
 
+from litestar.types import ASGIApp
 from msgspec.structs import replace
 
-from opperlite.api.asgi import ASGIApp
 from opperlite.api.calls import Call, naming
 from opperlite.api.downloads import Download
 from opperlite.api.openai.bodies import Body, reference
