@@ -56,6 +56,8 @@ def _parts(made: Path) -> dict[str, int]:
             name = "the program: bootloader and Python modules"
         elif path in large:
             name = f"`{path.relative_to(libraries).as_posix()}`"
+        elif path.parent == made:
+            name = "licences and notices"
         else:
             name = f"other files of {path.relative_to(libraries).parts[0]}"
         found[name] = found.get(name, 0) + path.stat().st_size
