@@ -59,7 +59,8 @@ def check_recognizer(folder: Path) -> None:
 def _check_library(model: ModelFolder) -> None:
     if find_spec(model.library) is None:
         install = f"pip install 'opperlite[{_EXTRAS[model.library]}]'"
-        where = "the built program has none, run the source with" if getattr(sys, "frozen", False) else "install it with"
+        built = getattr(sys, "frozen", False)
+        where = "the built program has none, run the source with" if built else "install it with"
         package = model.library.replace("_", "-")
         raise BadModel(
             f"{model.folder} holds a {model.kind} model, which needs the package {package}; {where}: {install}"
