@@ -422,6 +422,7 @@ class Ready(Struct, frozen=True):
 # -------------------------------------------------------------------------------- from the domain's types
 
 
+@lru_cache(maxsize=4096)  # lists are asked again and again
 def moment(seconds: float) -> str:
     """Unix seconds as RFC 3339 in UTC, to the millisecond."""
     whole = int(seconds)
@@ -450,7 +451,7 @@ def file_of(file: types.File, warnings: tuple[types.Warning, ...] = (), *, kept:
         mime_type=file.mime_type,
         purpose=file.purpose,
         status="ready" if kept else "skipped",
-        warnings=warnings_of(warnings),
+        warnings=warnings_of(warnings) if warnings else None,
     )
 
 
