@@ -128,6 +128,9 @@ JOB = (
     "id, project_id, kind, model, provider, work_order, state, created_at, store, inputs, attempts, owner, "
     "lease_until, checkpoint, progress, file_id, mime_type, error, cancelled, warnings, finished_at"
 )
+_INSERT_JOB = (
+    f"INSERT INTO jobs ({JOB}) VALUES ({', '.join('?' * len(Job.__struct_fields__))}) ON CONFLICT (id) DO NOTHING"
+)
 _KNOWN_FILES = 2000
 _FRESH = 0.1  # seconds
 _RESET_KEEPING_PLACE = "state = 'queued', owner = NULL, lease_until = NULL"
@@ -685,9 +688,8 @@ class SqliteMetadata:
 
     async def add_job(self, job: Job, limit: int) -> Job:
         def work(connection: sqlite3.Connection) -> Job:
-            row = _one(connection, f"SELECT {JOB} FROM jobs WHERE id = ?", job.id)
-            if row is not None:
-                return job_of(row)
+            if not _insert_job(connection, job):
+                return job_of(_one(connection, f"SELECT {JOB} FROM jobs WHERE id = ?", job.id))
             counted = connection.execute(
                 "UPDATE projects SET unfinished_jobs = unfinished_jobs + 1 WHERE id = ? AND unfinished_jobs < ?",
                 (job.project_id, limit),
@@ -696,10 +698,11 @@ class SqliteMetadata:
                 raise TooManyRequests(
                     f"This project already has {limit} jobs waiting or running; let some finish first", limit=limit
                 )
-            _insert_job(connection, job)
-            connection.executemany(
-                "INSERT OR IGNORE INTO job_inputs (sha256, job_id) VALUES (?, ?)", [(sha, job.id) for sha in job.inputs]
-            )
+            if job.inputs:
+                connection.executemany(
+                    "INSERT OR IGNORE INTO job_inputs (sha256, job_id) VALUES (?, ?)",
+                    [(sha, job.id) for sha in job.inputs],
+                )
             return job
 
         return await self._write(work)
@@ -1023,9 +1026,9 @@ def _insert_project(connection: sqlite3.Connection, project: Project) -> None:
     )
 
 
-def _insert_job(connection: sqlite3.Connection, job: Job) -> None:
-    row = _job_row(job)
-    connection.execute(f"INSERT INTO jobs ({JOB}) VALUES ({', '.join('?' * len(row))})", row)
+def _insert_job(connection: sqlite3.Connection, job: Job) -> bool:
+    """False when there is a job of that id already, which stays as it is."""
+    return connection.execute(_INSERT_JOB, _job_row(job)).rowcount == 1
 
 
 def _insert_transcript(connection: sqlite3.Connection, sha256: str, transcript: Transcript, now: float) -> None:
