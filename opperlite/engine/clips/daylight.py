@@ -5,7 +5,6 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -14,12 +13,14 @@ from PIL import Image
 
 from opperlite.engine.clips import motion
 from opperlite.engine.clips.motion import Planes
-from opperlite.engine.pictures import layers, lexicon, raster, skies, terrain
+from opperlite.engine.clips.video_writer import ColorConverter
+from opperlite.engine.pictures import gradients, layers, lexicon, raster, skies
 from opperlite.engine.pictures.light import light_of, mix, scale
 from opperlite.engine.pictures.outlines import ellipse
 from opperlite.engine.pictures.scene import Scene
 from opperlite.engine.pictures.settings import HORIZONS
 from opperlite.engine.pictures.stage import Stage
+from opperlite.engine.pictures.symbols import Colour
 
 Course = tuple[str, ...]
 """Hours of the day, keys of the vocabulary, that a clip goes through in order."""
@@ -155,7 +156,7 @@ def _shining(stage: Stage) -> Image.Image:
     light = stage.light
     radius = stage.unit * (0.042 if light.night else 0.055)
     extent = round(radius * 6)
-    image = terrain.radial(extent, light.sun, 120 if light.night else 170, 1.8)
+    image = gradients.radial(extent, light.sun, 120 if light.night else 170, 1.8)
     disc = mix(light.sun, (255, 255, 255), 0.35)
     middle = image.width / 2
     raster.fill(image, [ellipse(middle, middle, radius, radius, 96)], (*disc, 255))
@@ -172,15 +173,14 @@ def _gentle(share: float) -> float:
     return x * x * (3 - 2 * x) * 0.5 + x * 0.5
 
 
-_DRIFTS: Final[dict[str, tuple[float, float, float, float]]] = {
-    "dawn": (0.12, 0.20, 4.0, -4.0),
-    "day": (0.02, -0.06, -2.0, 1.5),
-    "sunset": (-0.16, -0.22, 1.0, 3.0),
-    "dusk": (-0.22, -0.24, 4.0, -1.0),
-    "night": (-0.05, -0.08, 1.5, 0.0),
+_DRIFTS: Final[dict[str, tuple[float, Colour, Colour]]] = {
+    "dawn": (0.16, (196, 218, 255), (255, 244, 214)),
+    "day": (0.07, (120, 165, 225), (255, 226, 170)),
+    "sunset": (0.24, (38, 24, 70), (120, 52, 30)),
+    "dusk": (0.26, (10, 14, 44), (28, 24, 60)),
+    "night": (0.10, (6, 10, 34), (24, 36, 74)),
 }
-"""How light at an hour goes on: gain of luma at the top and at the foot, what is added to blue and to red."""
-_BANDS: Final = 12
+"""How light at an hour goes on: by how much, and towards which colours at the top and at the foot."""
 _WHOLE_SECONDS: Final = 5.0
 """Clips shorter than this go only a part of the way."""
 
@@ -188,33 +188,17 @@ _WHOLE_SECONDS: Final = 5.0
 class Drift:
     """The light that goes on as at the scene's hour: morning brightens, evening darkens and reddens."""
 
-    def __init__(self, shown: Scene, seconds: float) -> None:
-        self._seconds = seconds
-        self._reach = min(1.0, seconds / _WHOLE_SECONDS)
-        self._way = _DRIFTS[shown.time_of_day or ("night" if shown.light.night else "day")]
+    def __init__(self, shown: Scene, width: int, height: int, seconds: float) -> None:
+        reach, top, foot = _DRIFTS[shown.time_of_day or ("night" if shown.light.night else "day")]
+        self._seconds = max(seconds, 1e-9)
+        self._reach = reach * min(1.0, seconds / _WHOLE_SECONDS)
+        ahead = gradients.column(width, height, [(0.0, top), (1.0, foot)])
+        self._ahead = Image.fromarray(np.asarray(ColorConverter()(np.asarray(ahead)).to_ndarray(), np.uint8))
 
     def applied(self, planes: Planes, time: float) -> Planes:
         """The planes of a frame in the light of a time: a fresh array."""
-        share = _gentle(time / max(self._seconds, 1e-9)) * self._reach
-        if share <= 0:
-            return planes.copy()
         out = np.empty_like(planes)
-        top, foot, blue, red = (value * share for value in self._way)
-        luma, *chroma = zip(motion.split(planes), motion.split(out), strict=True)
-        edges = [round(len(luma[0]) * band / _BANDS) for band in range(_BANDS + 1)]
-        for band, (first, last) in enumerate(pairwise(edges)):
-            gain = 1.0 + top + (foot - top) * band / (_BANDS - 1)
-            _through(luma[0][first:last], luma[1][first:last], _gained(gain))
-        for (plane, target), added in zip(chroma, (blue, red), strict=True):
-            _through(plane, target, [min(240, max(16, round(value + added))) for value in range(256)])
+        motion.view(out).paste(
+            Image.blend(Image.fromarray(planes), self._ahead, _gentle(time / self._seconds) * self._reach)
+        )
         return out
-
-
-def _gained(gain: float) -> list[int]:
-    """Luma made brighter or darker; BT.709's limited range counts from 16 to 235."""
-    return [min(235, max(16, round(16 + (value - 16) * gain))) for value in range(256)]
-
-
-def _through(plane: Planes, target: Planes, table: list[int]) -> None:
-    if plane.size:
-        motion.view(target).paste(motion.view(plane).point(table))

@@ -41,11 +41,11 @@ class SceneClip:
         self._seed = shown.seed
         self._styles = [name for name in (*shown.reading.styles, shown.style) if name in styles.FILTERS][:2]
         hours = course(shown.reading.text, shown)
-        self._drift = None if hours else Drift(shown, seconds)
         if self._styles:
             size = resolution.styled(self._styles, width, height)
         else:
             size = resolution.bounded(width, height, _drawn_pixels(shown, width, height, states=3 if hours else 1))
+        self._drift = None if hours or self._styles else Drift(shown, *size, seconds)
         if hours:
             self._draw: _Drawing = _Blended(Turning(shown, hours, seconds), size, styled=bool(self._styles))
         else:
@@ -86,8 +86,7 @@ class _Blended:
         first = self._hour(number)(time)
         if share <= 0:
             return first
-        mixed = Image.blend(Image.fromarray(first), Image.fromarray(self._hour(number + 1)(time)), share)
-        return np.asarray(mixed)
+        return np.asarray(Image.blend(Image.fromarray(first), Image.fromarray(self._hour(number + 1)(time)), share))
 
     def _hour(self, number: int) -> _Drawing:
         if number not in self._hours:
