@@ -39,10 +39,10 @@ def _level(member: tarfile.TarInfo, date: int) -> None:
         member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
 
 
-def write_tar_gz(folder: Path, target: Path, root: str, date: int) -> None:
+def write_tar_gz(folder: Path, target: Path, root: str, date: int, level: int) -> None:
     with (
         target.open("wb") as file,
-        gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=file, mtime=date) as packed,
+        gzip.GzipFile(filename="", mode="wb", compresslevel=level, fileobj=file, mtime=date) as packed,
     ):
         write_tar(folder, packed, root, date)  # type: ignore[arg-type]
 

@@ -7,8 +7,6 @@ import argparse
 
 import environment
 
-_QUICK, _SMALL = 9, 22  # levels of zstd
-
 
 def main() -> None:
     """Build as the command line says."""
@@ -17,23 +15,22 @@ def main() -> None:
         environment.enter()
     import products  # needs what the build's environment has
 
-    level = _QUICK if options.quick else _SMALL
-    products.build(environment.DIST, level)
+    products.build(environment.DIST, quick=options.quick)
     if options.sizes:
         import sizes
 
         print(sizes.report(environment.DIST))
     if options.check_reproducible:
-        _check(level)
+        _check(options.quick)
 
 
-def _check(level: int) -> None:
+def _check(quick: bool) -> None:
     """Build once more and compare; ends with 1 where the two differ."""
     import products
     import reproducibility
 
     again = environment.BUILD / "again"
-    products.build(again, level)
+    products.build(again, quick=quick)
     found = reproducibility.differences(environment.DIST, again)
     print("\n".join(found) if found else "Both builds are the same, byte for byte")
     raise SystemExit(1 if found else 0)
@@ -46,9 +43,7 @@ def _options() -> argparse.ArgumentParser:
         action="store_true",
         help="use this Python and its packages as they are, not build/venv with the locked ones",
     )
-    parser.add_argument(
-        "--quick", action="store_true", help="compress the one file less: a minute or two sooner, a tenth larger"
-    )
+    parser.add_argument("--quick", action="store_true", help="compress less: minutes sooner, a tenth larger")
     parser.add_argument(
         "--sizes", action="store_true", help="tell what each step of the build is worth, and the heaviest parts"
     )

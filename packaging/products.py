@@ -14,9 +14,12 @@ import notices
 import one_file
 import parts
 
+_QUICK, _SMALL = (6, 9), (9, 22)  # levels of gzip for the archive, of zstd for the one file
 
-def build(target: Path, level: int) -> None:
-    """Make everything, into `target`, which is emptied first; `level` is zstd's for the one file, 1 to 22."""
+
+def build(target: Path, *, quick: bool) -> None:
+    """Make everything, into `target`, which is emptied first; `quick` compresses less."""
+    gzip_level, zstd_level = _QUICK if quick else _SMALL
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     work, date, number = environment.BUILD / "folder", environment.epoch(), version("opperlite")
@@ -28,9 +31,9 @@ def build(target: Path, level: int) -> None:
     for held in (target / "THIRD-PARTY-NOTICES", environment.PROJECT / "LICENSE", environment.PROJECT / "NOTICE"):
         shutil.copy(held, made)
     archive = target / f"opperlite-{number}-{folder.system()}-{folder.processor()}.tar.gz"
-    archives.write_tar_gz(made, archive, f"opperlite-{number}/", date)
+    archives.write_tar_gz(made, archive, f"opperlite-{number}/", date, gzip_level)
     program = target / inventory.program_of(made).name
-    one_file.write(made, program, work, version=number, date=date, needs=inventory.needs(made), level=level)
+    one_file.write(made, program, work, version=number, date=date, needs=inventory.needs(made), level=zstd_level)
     digests = {path.name: archives.sha256(path) for path in (archive, program)}
     bill = bill_of_materials.text(inside, number, digests)
     (target / "opperlite.cdx.json").write_text(bill, "utf-8", newline="\n")
