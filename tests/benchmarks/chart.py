@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 
 from tests.benchmarks.rows import Row, with_unit
 
-_LABELS, _PLOT, _VALUES, _LINE, _TOP = 470, 420, 190, 26, 56
+_LABELS, _PLOT, _VALUES, _LINE, _TOP = 560, 420, 180, 26, 56
 _DECADES = 2.0  # on both sides of the aim; what lies beyond is drawn at the edge
 MET, MISSED, _GRID = "#2e7d4f", "#b3402a", "#8885"
 
@@ -70,5 +70,5 @@ def _bar(row: Row, top: int) -> list[str]:
     ]
 
 
-def _short(name: str, length: int = 74) -> str:
+def _short(name: str, length: int = 90) -> str:
     return name if len(name) <= length else f"{name[: length - 1]}…"

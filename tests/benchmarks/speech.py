@@ -17,7 +17,7 @@ from tests.benchmarks.turns import in_turns
 from tests.e2e.server import Server, serving
 
 GROUP = "speech"
-_ROUNDS = 7
+_ROUNDS = 5
 _MP3_RATE, _MP3_BITS, _HEARD_RATE = 24_000, 64_000, 16_000
 TEXT = (
     "The keeper climbed the stairs before dawn and counted the ships that lay in the bay. There were seven of them, "
