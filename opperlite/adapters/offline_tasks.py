@@ -5,7 +5,10 @@ Only worker processes call `perform`; it imports the engine, and with it the hea
 
 from __future__ import annotations
 
+import tempfile
+from base64 import b64decode
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -327,10 +330,12 @@ def _transcript(task: Transcribe, report: Report) -> Transcript:
         "diarize": plan.diarize,
         "progress": report,
     }
-    if task.model is None:
-        heard = recognition.transcribe(task.path, **manner)
-    else:
-        heard = local_recognition.transcribe(task.path, task.model, **manner)
+    with tempfile.TemporaryDirectory() as folder:
+        manner["voices"] = _voices(plan, Path(folder))
+        if task.model is None:
+            heard = recognition.transcribe(task.path, **manner)
+        else:
+            heard = local_recognition.transcribe(task.path, task.model, **manner)
     return Transcript(
         text=heard.text,
         language=heard.language,
@@ -339,6 +344,36 @@ def _transcript(task: Transcribe, report: Report) -> Transcript:
         words=tuple(Word(word.word, word.start, word.end) for word in heard.words),
         by_model=task.model is not None,
     )
+
+
+def _voices(plan: TranscriptionPlan, folder: Path) -> dict[str, Path]:
+    """The samples of known speakers' voices as files, by name; raises BadMedia for what is no data-URI of sound."""
+    from opperlite.engine.errors import BadMedia
+    from opperlite.engine.sound import audio
+
+    names = plan.parameters.get("known_speaker_names") or []
+    references = plan.parameters.get("known_speaker_references") or []
+    found: dict[str, Path] = {}
+    for index, (name, reference) in enumerate(zip(names, references, strict=False)):
+        path = folder / f"voice-{index}"
+        try:
+            path.write_bytes(_unpacked(reference))
+            audio.probe(path)
+        except BadMedia as error:
+            error.add_note(f"known_speaker_references[{index}]")
+            raise
+        found[name] = path
+    return found
+
+
+def _unpacked(uri: str) -> bytes:
+    from opperlite.engine.errors import BadMedia
+
+    head, _, data = uri.partition(",")
+    if head.startswith("data:") and head.endswith(";base64"):
+        with suppress(ValueError):
+            return b64decode(data, validate=True)
+    raise BadMedia(f"found {uri[:40]!r}; a data-URI of sound in base64 is needed")
 
 
 # --------------------------------------------------------------------------------------------- previews

@@ -1,5 +1,6 @@
 """Diarization: two alternating voices are told apart, one voice stays one."""
 
+import base64
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opperlite.adapters.offline_tasks import Transcribe, perform
+from opperlite.domain.types import Transcript, TranscriptionPlan
+from opperlite.engine.errors import BadMedia
 from opperlite.engine.sound import audio, diarization, flite, recognition, speech
 
 LINES = (
@@ -114,3 +118,46 @@ def test_short_and_silent_turns_have_the_label_before_them() -> None:
 @pytest.mark.parametrize(("number", "label"), [(0, "A"), (1, "B"), (25, "Z"), (26, "AA"), (52, "BA")])
 def test_labels(number: int, label: str) -> None:
     assert diarization.label(number) == label
+
+
+def sample(voice: str, path: Path) -> Path:
+    """A sample of a voice that says something else than the dialogue."""
+    said = speech.speak("My name is of no matter, this is how my voice sounds today.", voice=voice)
+    audio.encode(said.samples, said.rate, path.suffix[1:], path)
+    return path
+
+
+def test_known_voices_have_their_names_whoever_speaks_first(synthesizer: str, tmp_path: Path) -> None:
+    dialogue(("alloy", "onyx"), tmp_path / "dialogue.wav")
+    voices = {"Olga": sample("onyx", tmp_path / "olga.mp3"), "Zed": sample("echo", tmp_path / "zed.wav")}
+    voices["Al"] = sample("alloy", tmp_path / "al.flac")
+    heard = recognition.transcribe(tmp_path / "dialogue.wav", diarize=True, voices=voices)
+    order = list(dict.fromkeys(segment.speaker for segment in heard.segments))
+    assert order == ["Al", "Olga"]
+
+
+def test_a_voice_that_is_not_known_keeps_its_letter(synthesizer: str, tmp_path: Path) -> None:
+    dialogue(("alloy", "onyx"), tmp_path / "dialogue.wav")
+    voices = {"Olga": sample("onyx", tmp_path / "olga.wav")}
+    heard = recognition.transcribe(tmp_path / "dialogue.wav", diarize=True, voices=voices)
+    assert list(dict.fromkeys(segment.speaker for segment in heard.segments))[:2] == ["A", "Olga"]
+
+
+def test_samples_come_as_data_uris(tmp_path: Path) -> None:
+    dialogue(("alloy", "onyx"), tmp_path / "dialogue.wav")
+    uri = "data:audio/wav;base64," + base64.b64encode(sample("onyx", tmp_path / "o.wav").read_bytes()).decode()
+    parameters = {"known_speaker_names": ["Olga"], "known_speaker_references": [uri]}
+    plan = TranscriptionPlan("openai/gpt-4o-transcribe-diarize", diarize=True, parameters=parameters)
+    heard = perform(Transcribe(plan, tmp_path / "dialogue.wav"), lambda _: None)
+    assert isinstance(heard, Transcript)
+    assert {segment.speaker for segment in heard.segments} == {"A", "Olga"}
+
+
+@pytest.mark.parametrize("uri", ["data:audio/wav;base64,????", "data:,x", "data:audio/wav;base64,AAAA"])
+def test_samples_without_sound_are_refused_by_their_place(tmp_path: Path, uri: str) -> None:
+    audio.encode(np.zeros(16_000, np.float32), 16_000, "wav", tmp_path / "silence.wav")
+    parameters = {"known_speaker_names": ["Olga"], "known_speaker_references": [uri]}
+    plan = TranscriptionPlan("openai/gpt-4o-transcribe-diarize", diarize=True, parameters=parameters)
+    with pytest.raises(BadMedia) as refused:
+        perform(Transcribe(plan, tmp_path / "silence.wav"), lambda _: None)
+    assert refused.value.__notes__ == ["known_speaker_references[0]"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from opperlite.engine.sound import audio
 
 Samples = NDArray[np.float32]
 Signature = NDArray[np.float32]
@@ -61,6 +64,12 @@ _SHORTEST = 0.35
 """Seconds of sound below which a turn is too short to know its voice by."""
 
 _MOST_AT_ONCE = 400
+
+_RATE = 16_000
+"""Hz at which samples of voices are looked at, as recordings are."""
+
+_SAMPLE_SECONDS = 30.0
+"""How much of a sample is looked at."""
 
 
 @lru_cache(maxsize=4)
@@ -150,17 +159,47 @@ def label(number: int) -> str:
     return name
 
 
-def speakers(signatures: Sequence[Signature | None]) -> list[str]:
-    """Return the label of each turn's voice, in the order of time ("A" speaks first).
+_KNOWN = 1.5 * THRESHOLD
+"""Distance up to which a voice is that of a sample: a sample says other words than the recording does."""
+
+
+def known_voices(samples: Mapping[str, Path]) -> dict[str, Signature]:
+    """The signatures of samples of people's voices, by name; one that is too short to know a voice by is left out.
+
+    Raises BadMedia for a file without sound.
+    """
+    found = {}
+    for name, path in samples.items():
+        voice = signature(audio.decode(path, _RATE, max_seconds=_SAMPLE_SECONDS), _RATE)
+        if voice is not None:
+            found[name] = voice
+    return found
+
+
+def speakers(signatures: Sequence[Signature | None], known: Mapping[str, Signature] | None = None) -> list[str]:
+    """Return the label of each turn's voice, in the order of time ("A" speaks first), or its name where it is known.
 
     A turn too short to have a signature has the label of the turn before it.
     """
-    known = {index: vector for index, vector in enumerate(signatures) if vector is not None}
-    if not known:
+    heard = {index: vector for index, vector in enumerate(signatures) if vector is not None}
+    if not heard:
         return [label(0)] * len(signatures)
-    groups = dict(zip(known, cluster(np.stack(list(known.values()))), strict=True))
-    labels, current = [], groups[min(known)]
+    groups = dict(zip(heard, cluster(np.stack(list(heard.values()))), strict=True))
+    names = _names(groups, heard, known or {})
+    labels, current = [], groups[min(heard)]
     for index in range(len(signatures)):
         current = groups.get(index, current)
-        labels.append(label(current))
+        labels.append(names.get(current, label(current)))
     return labels
+
+
+def _names(groups: Mapping[int, int], heard: Mapping[int, Signature], known: Mapping[str, Signature]) -> dict[int, str]:
+    """The name of each group whose voice is known; two groups may be one person, who spoke in two ways."""
+    names: dict[int, str] = {}
+    for group in set(groups.values()):
+        centre = np.mean([heard[index] for index, other in groups.items() if other == group], axis=0)
+        away = {name: float(np.linalg.norm(centre - voice)) for name, voice in known.items()}
+        nearest = min(away, key=lambda name: away[name], default=None)
+        if nearest is not None and away[nearest] <= _KNOWN:
+            names[group] = nearest
+    return names

@@ -114,7 +114,7 @@ def _mux_parts(samples: Samples, rate: int, codec: _Codec, container: Any, strea
     """Encode the parts of a long mp3 side by side: without a bit reservoir its frames stand alone."""
     stream.codec_context.open()
     size = stream.codec_context.frame_size
-    frames = _PART * rate // size
+    frames, tick = _PART * rate // size, Fraction(1, rate)
     starts = range(0, len(samples), frames * size)
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         parts = pool.map(lambda start: _encode_part(samples, rate, codec, start, frames, size), starts)
@@ -122,7 +122,7 @@ def _mux_parts(samples: Samples, rate: int, codec: _Codec, container: Any, strea
         for part in parts:
             for packet in part:
                 packet.stream = stream
-                packet.time_base = Fraction(1, rate)
+                packet.time_base = tick
                 packet.pts = packet.dts = number * size - stream.codec_context.delay
                 number += 1
                 container.mux(packet)

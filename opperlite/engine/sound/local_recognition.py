@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -71,6 +71,7 @@ def transcribe(
     language: str | None = None,
     prompt: str | None = None,
     diarize: bool = False,
+    voices: Mapping[str, Path] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Transcript:
     """Recognize the speech in an audio file by the model in `folder`, as `recognition.transcribe` does.
@@ -81,6 +82,7 @@ def transcribe(
     code = languages.normalize(language)
     listener = load(folder, code)
     meter = Meter(path, progress)
+    known = diarization.known_voices(voices or {}) if diarize else {}
     turns: list[tuple[_Piece, ...]] = []
     signatures: list[diarization.Signature | None] = []
     found: str | None = None
@@ -92,7 +94,7 @@ def transcribe(
             turns.append(tuple(_Piece(p.text, p.start + stretch.start, p.end + stretch.start) for p in turn))
             first, last = round(turn[0].start * RATE), round(turn[-1].end * RATE)
             signatures.append(diarization.signature(samples[first:last], RATE) if diarize else None)
-    segments = tuple(_segments(turns, diarization.speakers(signatures) if diarize else None))
+    segments = tuple(_segments(turns, diarization.speakers(signatures, known) if diarize else None))
     text = " ".join(segment.text for segment in segments)
     return Transcript(
         text=text,

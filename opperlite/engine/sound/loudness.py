@@ -42,11 +42,12 @@ def _step_powers(samples: Samples, rate: int) -> NDArray[np.float64]:
     """Return the K-weighted mean square of each 100 ms step, by Parseval's theorem."""
     length = round(rate * _STEP)
     count = max(1, -(-len(samples) // length))
-    steps = np.pad(samples, (0, count * length - len(samples))).reshape(count, length)
     weights = _k_weighting(rate, length)
     powers = np.empty(count)
     for start in range(0, count, 256):
-        spectrum = np.fft.rfft(steps[start : start + 256], axis=1)
+        part = samples[start * length : (start + 256) * length]
+        steps = np.pad(part, (0, -len(part) % length if len(part) else length)).reshape(-1, length)
+        spectrum = np.fft.rfft(steps, axis=1)
         power = spectrum.real**2 + spectrum.imag**2
         power[:, 1:-1] *= 2
         powers[start : start + 256] = (power * weights).sum(axis=1) / length**2
@@ -81,29 +82,42 @@ def level(samples: Samples, rate: int, target: float = TARGET) -> Samples:
 _HALFWAY = tuple(np.float32(weight / 256) for weight in (150, -25, 3))
 """Weights of the six nearest samples, by pairs from the inner one, for the level halfway (Lagrange)."""
 
-_BLOCK = 1 << 15
-"""Samples looked at together, few enough for a processor's cache."""
+_BLOCK = 1 << 10
+"""Milliseconds looked at together, few enough samples for a processor's cache."""
 
 
-def _heights(samples: Samples) -> Samples:
-    """Return the level at each sample or halfway to the next, where a peak may stand above both of them."""
-    heights = np.abs(samples)
+def _peaks(samples: Samples, length: int) -> Samples:
+    """Return the highest level in each `length` samples, also halfway between samples, where it may be higher."""
+    peaks = np.empty(-(-len(samples) // length), np.float32)
+    for first in range(0, len(peaks), _BLOCK):
+        start, end = first * length, min(len(samples), (first + _BLOCK) * length)
+        heights = np.abs(samples[start:end])
+        low, high = max(2, start), min(end, len(samples) - 3)
+        if low < high:
+            np.maximum(
+                heights[low - start : high - start],
+                _halfway(samples[low - 2 : high + 3]),
+                out=heights[low - start : high - start],
+            )
+        padded = np.pad(heights, (0, -len(heights) % length))
+        peaks[first : first + _BLOCK] = padded.reshape(-1, length).max(axis=1)
+    return peaks
+
+
+def _halfway(part: Samples) -> Samples:
+    """Return the level between the samples of a part, but for its two first and its three last ones."""
     inner, middle, outer = _HALFWAY
-    for start in range(2, len(samples) - 3, _BLOCK):
-        part = samples[start - 2 : start + _BLOCK + 3]
-        halfway = inner * (part[2:-3] + part[3:-2])
-        halfway += middle * (part[1:-4] + part[4:-1])
-        halfway += outer * (part[:-5] + part[5:])
-        level = heights[start : start + len(halfway)]
-        np.maximum(level, np.abs(halfway), out=level)
-    return heights
+    found: Samples = inner * (part[2:-3] + part[3:-2])
+    found += middle * (part[1:-4] + part[4:-1])
+    found += outer * (part[:-5] + part[5:])
+    np.abs(found, out=found)
+    return found
 
 
 def limit(samples: Samples, rate: int, ceiling: float = CEILING) -> Samples:
     """Return samples with peaks, also between samples, under `ceiling`, by a gain that moves 5 ms ahead of them."""
     length = max(1, rate // 1000)
-    count = -(-len(samples) // length)
-    peaks = np.pad(_heights(samples), (0, count * length - len(samples))).reshape(count, length).max(axis=1)
+    peaks = _peaks(samples, length)
     if peaks.size == 0 or peaks.max() <= ceiling:
         return samples
     reach = 5
@@ -114,8 +128,14 @@ def limit(samples: Samples, rate: int, ceiling: float = CEILING) -> Samples:
     smooth = np.convolve(lowest, window / window.sum(), "valid")
     edges = np.concatenate((smooth[:1], np.minimum(smooth[:-1], smooth[1:]), smooth[-1:])).astype(np.float32)
     ramp = np.arange(length, dtype=np.float32) / np.float32(length)
-    curve = (edges[:-1, None] + np.diff(edges)[:, None] * ramp).reshape(-1)[: len(samples)]
-    limited: Samples = np.clip(samples * curve, -ceiling, ceiling)
+    slopes = np.diff(edges)
+    limited = np.empty_like(samples)
+    for first in range(0, len(peaks), _BLOCK):
+        last = first + _BLOCK
+        out = limited[first * length : last * length]
+        curve = (edges[first : min(last, len(slopes)), None] + slopes[first:last, None] * ramp).reshape(-1)
+        np.multiply(samples[first * length : last * length], curve[: len(out)], out=out)
+        np.clip(out, -ceiling, ceiling, out=out)
     return limited
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -42,16 +42,19 @@ def transcribe(
     language: str | None = None,
     prompt: str | None = None,
     diarize: bool = False,
+    voices: Mapping[str, Path] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Transcript:
     """Recognize the English speech in an audio file or the sound of a film.
 
     `language` is returned as given (as ISO 639-1 where known), else "en": the model knows no other. The words of
-    `prompt` become likelier. `progress` is called with the seconds heard so far. Music and silence give an empty
+    `prompt` become likelier. `voices` are samples of people's voices by
+    name, for `diarize`. `progress` is called with the seconds heard so far. Music and silence give an empty
     transcript. Raises BadMedia when the source has no sound that can be decoded.
     """
     listener = ears.prompted_ears(prompt) if prompt else ears.plain_ears()
     meter = Meter(path, progress)
+    known = diarization.known_voices(voices or {}) if diarize else {}
     turns: list[tuple[Word, ...]] = []
     signatures: list[diarization.Signature | None] = []
     for stretch in ears.ahead(stretches(meter), listener):
@@ -59,7 +62,7 @@ def transcribe(
         for turn in _turns(heard, _TURN_PAUSE if diarize else _SENTENCE_PAUSE):
             turns.append(turn)
             signatures.append(_signature(stretch, turn) if diarize else None)
-    segments = _attributed(turns, diarization.speakers(signatures)) if diarize else map(_segment, turns)
+    segments = _attributed(turns, diarization.speakers(signatures, known)) if diarize else map(_segment, turns)
     return _transcript(tuple(segments), turns, languages.normalize(language) or language or LANGUAGE, meter.seconds)
 
 
