@@ -114,7 +114,9 @@ async def _written(call: Call, task: str) -> Reply:
             request = transcription_of(model, wire, body, form)
             with naming({"audio": "file"}):
                 made = await call.while_connected(call.services.audio.transcribe(call.project, request))
-            said = named(made.transcript, wire.known_speaker_names or [])
+            # Ears know the voices by their samples; a record knows no voices but the order in which they spoke.
+            heard = wire.known_speaker_references and made.recognizer != "record"
+            said = named(made.transcript, [] if heard else wire.known_speaker_names or [])
             if task == "translate" and not said.language.startswith("en"):
                 raise NotSupported(
                     f"The recording is in {language_name(said.language)}, and this server does not translate; "
