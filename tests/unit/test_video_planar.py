@@ -22,6 +22,8 @@ PROMPTS = [
     "aurora over pine trees",
     "abstract shapes",
     "a cup in a room",
+    "a hot air balloon over green hills at dawn",
+    "a castle in a meadow",
 ]
 
 

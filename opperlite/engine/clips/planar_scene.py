@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
+from PIL import Image
 
 from opperlite.engine.clips.motion import Planes
 from opperlite.engine.clips.planar import PlanarCanvas, PlanarImage, Sheet, colour_of, encodable
@@ -18,6 +19,8 @@ ROOMY: Final = 1280 * 720
 """Pixels of a frame up to which speed counts more than memory."""
 
 _NOWHERE: Final = 1 << 30
+_THIN: Final = 1  # pixels of a line whose colour does not show
+_KEPT_SHIFTS: Final = 8
 _SMALL: Final = 16  # pixels a side below which a drop's colour may be left out
 
 
@@ -111,9 +114,10 @@ class _Strip:
             soft = PlanarImage.of(image.crop((0, 0, image.width, split)), 0, layer.top, moving=True)
             self._bands.append(_Band(soft, layer.top, kept))
         if split < image.height:
-            self.opaque_from = layer.top + split + reach
-            even = (0, split, image.width + image.width % 2, image.height + (image.height - split) % 2)
-            self._bands.append(_Band(PlanarImage.of(image.crop(even).convert("RGB")), layer.top + split, kept))
+            if layer.top + layer.image.height - math.ceil(abs(layer.sway)) >= floor:  # else what is below it shows
+                self.opaque_from = layer.top + split + reach
+            opaque = _even(image.crop((0, split, *image.size)).convert("RGB"))
+            self._bands.append(_Band(PlanarImage.of(opaque), layer.top + split, kept))
 
     def paint(self, canvas: PlanarCanvas, time: float) -> None:
         halves = round(pan(canvas.width, self._depth, time) * 2.0) - self._side * 2
@@ -149,8 +153,10 @@ class _Sprite:
         self._layer = layer
         # On large frames colour may lie a pixel aside; a picture for each of four places would take too much.
         self._start = layer.place(size[0], 0.0)
-        self._places = 2 if size[0] * size[1] <= ROOMY else 1
+        roomy = size[0] * size[1] <= ROOMY
+        self._places = 2 if roomy else 1
         self._made: dict[tuple[int, int, int], PlanarImage] = {}
+        self._shifted = lru_cache(_KEPT_SHIFTS if roomy else 1)(self._shift)
 
     def paint(self, canvas: PlanarCanvas, time: float) -> None:
         frames, cycle = self._layer.frames, self._layer.motion.cycle
@@ -162,7 +168,12 @@ class _Sprite:
         key = (number, x % self._places, y % self._places)
         if key not in self._made:
             self._made[key] = PlanarImage.of(frames[number], *key[1:], moving=True)
-        self._made[key].paste(canvas, x, y, across % 2 / 2, down % 2 / 2)
+        made = self._made[key]
+        self._shifted(key, across % 2, down % 2).paste(canvas.luma, x - made.left, y - made.top)
+        made.paste_chroma(canvas, x, y)
+
+    def _shift(self, key: tuple[int, int, int], right: int, down: int) -> Sheet:
+        return self._made[key].luma.shifted(right / 2, down / 2)
 
 
 class _Water:
@@ -188,7 +199,7 @@ class _Water:
             glow = math.sin(phase / 100.0 + time * 2.4)
             if glow > -0.2:
                 half = int(length * (0.45 + 0.55 * max(0.0, glow))) // 2
-                canvas.fill(self._shine, x - half, y, x + half + 1, y + thickness)
+                canvas.fill(self._shine, x - half, y, x + half + 1, y + thickness, coloured=thickness > _THIN)
 
 
 class _Falling:
@@ -261,6 +272,12 @@ def _split(alpha: NDArray[np.uint8], top: int) -> int:
     open_rows = np.flatnonzero(alpha.min(axis=1) < 255)
     split = int(open_rows[-1]) + 1 if len(open_rows) else 0
     return min(len(alpha), split + (top + split) % 2)
+
+
+def _even(image: Image.Image) -> Image.Image:
+    """The picture with even sides: the last column and row once more where it needs them."""
+    across, down = image.width % 2, image.height % 2
+    return Image.fromarray(np.pad(np.asarray(image), ((0, down), (0, across), (0, 0)), mode="edge"))
 
 
 def _mirror(part: Planes, horizon: int, source: NDArray[np.int64], shift: NDArray[np.int64], pad: int) -> None:
