@@ -64,9 +64,13 @@ class PlanarImage:
         planes = [np.asarray(sheet.values, np.int16) for sheet in self.chroma]
         return any(int(np.abs(plane - 128).max()) > _MINIMUM_CHROMA for plane in planes)
 
-    def paste(self, canvas: "PlanarCanvas", x: int, y: int, right: float = 0.0, down: float = 0.0) -> None:
-        """Lay the picture onto a canvas, its luma moved further by parts of a pixel."""
-        self.luma.shifted(right, down).paste(canvas.luma, x - self.left, y - self.top)
+    def paste(self, canvas: "PlanarCanvas", x: int, y: int) -> None:
+        """Lay the picture onto a canvas."""
+        self.luma.paste(canvas.luma, x - self.left, y - self.top)
+        self.paste_chroma(canvas, x, y)
+
+    def paste_chroma(self, canvas: "PlanarCanvas", x: int, y: int) -> None:
+        """Lay its colours alone onto a canvas."""
         for sheet, target in zip(self.chroma, canvas.chroma, strict=True):
             sheet.paste(target, (x - self.left) >> 1, (y - self.top) >> 1)
 

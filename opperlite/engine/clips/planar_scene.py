@@ -19,7 +19,6 @@ ROOMY: Final = 1280 * 720
 """Pixels of a frame up to which speed counts more than memory."""
 
 _NOWHERE: Final = 1 << 30
-_THIN: Final = 1  # pixels of a line whose colour does not show
 _KEPT_SHIFTS: Final = 8
 _SMALL: Final = 16  # pixels a side below which a drop's colour may be left out
 
@@ -199,7 +198,7 @@ class _Water:
             glow = math.sin(phase / 100.0 + time * 2.4)
             if glow > -0.2:
                 half = int(length * (0.45 + 0.55 * max(0.0, glow))) // 2
-                canvas.fill(self._shine, x - half, y, x + half + 1, y + thickness, coloured=thickness > _THIN)
+                canvas.fill(self._shine, x - half, y, x + half + 1, y + thickness)
 
 
 class _Falling:
