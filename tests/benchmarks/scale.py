@@ -27,6 +27,7 @@ from tests.e2e.media import sine_wave
 GROUP = "scale"
 _FEW, _MANY_FILES, _MANY_JOBS, _EXPIRED = 1_000, 1_000_000, 100_000, 100_000
 _ROUNDS, _REQUESTS = 15, 40
+_PAUSE = 0.002
 
 
 def rows(folder: Path, peers: Installation) -> Iterator[Row]:
@@ -146,8 +147,9 @@ async def _swept(services: Services, settings: Settings, application: Any, metad
     began, slowest = time.perf_counter(), 0.0
     while not sweep.done():
         asked = time.perf_counter()
+        await asyncio.sleep(_PAUSE)  # how late the loop comes back from it counts as waiting
         await answered(application, metadata)
-        slowest = max(slowest, time.perf_counter() - asked)
+        slowest = max(slowest, time.perf_counter() - asked - _PAUSE)
     ended = await sweep
     took = time.perf_counter() - began
     note = f"{ended:,} files in {took:.1f} s"
