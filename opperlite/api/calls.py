@@ -223,7 +223,15 @@ class Call:
 
 
 async def received(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
-    """The body as it comes in, in pieces that are not empty; raises Cancelled when the client goes away."""
+    """The body as it comes in, in pieces that are not empty; raises Cancelled when the client goes away.
+
+    Raises UnsupportedContentType for a body that is compressed.
+    """
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise UnsupportedContentType(
+            f"A body is taken as it is, not coded as {coding[:40]!r}", field="Content-Encoding", allowed=["identity"]
+        )
     more = True
     while more:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,23 @@ async def test_a_wrong_content_type_is_415(refusing: World, path: str, kind: str
     reply = await refusing.client.post(path, content=b"{}", headers=headers)
     error = error_of(reply, 415, "unsupported_media_type", "Content-Type")
     assert error["details"]["allowed"] == ["application/json"]
+
+
+@IN_SESSION
+@pytest.mark.parametrize("coding", ["gzip", "br", "x-unknown", "gzip, identity"])
+async def test_a_compressed_body_is_415(refusing: World, coding: str) -> None:
+    client = refusing.client
+    told = {"Content-Encoding": coding}
+    for path in JSON_ROUTES:
+        reply = await client.post(path, content=gzip.compress(b"{}"), headers=JSON | told)
+        error_of(reply, 415, "unsupported_media_type", "Content-Encoding")
+    for path in ("/v3/files", "/v1/files", "/v1/audio/transcriptions"):
+        reply = await client.post(
+            path, content=gzip.compress(b"--b--"), headers=told | {"Content-Type": "multipart/form-data; boundary=b"}
+        )
+        assert reply.status_code == 415
+    plain = await client.post("/v3/images", content=b"{", headers=JSON | {"Content-Encoding": "Identity"})
+    error_of(plain, 400, "invalid_json")
 
 
 async def test_the_content_type_may_have_parameters_and_capitals(world: World) -> None:
