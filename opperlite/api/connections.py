@@ -32,8 +32,25 @@ _OFFER = frozenset({b"upgrade", b"http2-settings", b"connection"})  # headers th
 class Exchange(RequestResponseCycle):
     """A request and its reply. The head waits for the first bytes of the body, so that they leave together."""
 
-    _head = b""
-    _until_close = False  # the body ends with the connection
+    def __init__(self, connection: Connection, scope: Any, keep_alive: bool) -> None:
+        self.scope = scope
+        self.transport = connection.transport
+        self.flow = connection.flow
+        self.logger = connection.logger
+        self.default_headers = connection.server_state.default_headers
+        self.message_event = asyncio.Event()
+        self.on_response = connection.on_response_complete
+        self.disconnected = False
+        self.keep_alive = keep_alive
+        self.waiting_for_100_continue = connection.expect_100_continue
+        self.body = b""  # type: ignore[assignment]
+        self.more_body = True
+        self.response_started = False
+        self.response_complete = False
+        self.chunked_encoding = None
+        self.expected_content_length = 0
+        self._head = b""
+        self._until_close = False  # the body ends with the connection
 
     async def send(self, message: Message) -> None:  # type: ignore[override]
         if self.flow.write_paused and not self.disconnected:
@@ -140,7 +157,8 @@ class Connection(HttpToolsProtocol):
     _deadline: float | None = None  # the loop's time at which the connection ends unless something comes before
     _timer: asyncio.TimerHandle | None = None
     _in_head = True
-    _head = 0
+    _head = 0  # bytes of it so far
+    _hosts = 0
     _again = b""  # the head of a request that is to be read without its offer to upgrade
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -197,21 +215,29 @@ class Connection(HttpToolsProtocol):
             self.transport.resume_reading()
 
     def on_message_begin(self) -> None:
-        self._head = 0
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         self.left = 0
+        self._head = 0
+        self._hosts = 0
         self._in_head = True
         self._deadline = None
-        super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
+        self.url += url
         self._measure(len(url))
-        super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._measure(len(name) + len(value))
-        super().on_header(name, value)
-        if self.headers[-1][0] == b"content-length" and value.isdigit():
+        name = name.lower()
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"content-length" and value.isdigit():
             self.left = int(value)
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+        self._measure(len(name) + len(value))
 
     def _measure(self, size: int) -> None:
         self._head += size
@@ -227,25 +253,11 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade() and any(name == b"upgrade" for name, _ in self.headers):
             self._again = self._without_upgrade(version)
             return
-        hosts = sum([name == b"host" for name, _ in self.headers])
-        if hosts > 1 or (hosts == 0 and version == "1.1"):  # RFC 9112, 3.2
-            self.send_400_response(f"A request has one Host header, not {hosts}")
+        if self._hosts > 1 or (self._hosts == 0 and version == "1.1"):  # RFC 9112, 3.2
+            self.send_400_response(f"A request has one Host header, not {self._hosts}")
             return
-        self._describe(version)
         earlier = self.cycle
-        self.cycle = Exchange(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
-            on_response=self.on_response_complete,
-        )
+        self.cycle = Exchange(self, self._described(version), version != "1.0" and self.parser.should_keep_alive())
         if earlier is None or earlier.response_complete:
             self._start_asgi_task(self.cycle, self.app)
         else:  # sent before the earlier one was answered
@@ -262,20 +274,30 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answered = cycle
-        super()._start_asgi_task(cycle, app)
+        task = self.loop.create_task(cycle.run_asgi(app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
-    def _describe(self, version: str) -> None:
-        """The rest of the scope, from the request line."""
+    def _described(self, version: str) -> dict[str, Any]:
+        """The request in the terms of ASGI."""
         target = httptools.parse_url(self.url)
-        raw: bytes = target.path
-        path = raw.decode("ascii")
-        self.scope["http_version"] = version
-        self.scope["method"] = self.parser.get_method().decode("ascii")
-        self.scope["path"] = unquote(path) if "%" in path else path
-        self.scope["raw_path"] = raw
-        if AVAILABLE and self.scheme == "http":
-            self.scope["extensions"] = {ZERO_COPY: {}}
-        self.scope["query_string"] = target.query or b""
+        path: str = target.path.decode("ascii")
+        return {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "method": self.parser.get_method().decode("ascii"),
+            "scheme": self.scheme,
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": target.path,
+            "query_string": target.query or b"",
+            "root_path": "",
+            "headers": self.headers,
+            "client": self.client,
+            "server": self.server,
+            "state": self.app_state.copy(),
+            "extensions": {ZERO_COPY: {}} if AVAILABLE and self.scheme == "http" else {},
+        }
 
     def on_body(self, body: bytes | bytearray) -> None:
         """As uvicorn's own, without its two copies of every byte that is received."""
@@ -289,8 +311,9 @@ class Connection(HttpToolsProtocol):
         cycle.message_event.set()
 
     def on_message_complete(self) -> None:
-        if not self._ended and not self._again:
-            super().on_message_complete()
+        if not self._ended and not self._again and not self.cycle.response_complete:
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
