@@ -261,6 +261,22 @@ async def test_bad_members_are_told_by_name(world: World, members: dict[str, Any
     assert reply.json()["error"]["param"] == param, reply.text
 
 
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"prompt":"x",', "invalid_json"),
+        (b'{"prompt":"\\ud800"}', "invalid_json"),
+        (b"[" * 100_000, "invalid_json"),
+        (b"[]", "validation_error"),
+        (b'{"prompt":"x","seconds":1e999}', "validation_error"),
+        (b'{"prompt":"x","seconds":%b}' % (b"9" * 400), "validation_error"),
+    ],
+)
+async def test_bad_json_and_bad_values_are_told_apart(world: World, body: bytes, code: str) -> None:
+    reply = await world.client.post("/v1/videos", content=body, headers={"Content-Type": "application/json"})
+    assert problem(reply, 400, "invalid_request_error")["code"] == code
+
+
 async def test_bad_changes_are_refused(world: World) -> None:
     client = world.client
     for path in ("/v1/videos/edits", "/v1/videos/extensions"):

@@ -88,6 +88,8 @@ class Body:
 def _decoded(body: bytes) -> dict[str, Any]:
     try:
         members = msgspec.json.decode(body)
+    except msgspec.ValidationError as error:  # good JSON with a number beyond all that numbers can be
+        raise ValidationFailed(str(error).partition(" - at ")[0], field="body") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidJSON(f"The request body is not valid JSON: {error}", field="body") from None
     if not isinstance(members, dict):
