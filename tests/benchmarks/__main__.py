@@ -1,6 +1,7 @@
 """Run opperlite and what people would use instead on the same work in turns; print a table of what was found."""
 
 import argparse
+import signal
 import sys
 import tempfile
 import traceback
@@ -57,6 +58,7 @@ PEERS = Path("build") / "peers"
 
 def main() -> None:
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server is left behind
     peers = Installation(options.peers)
     if options.install_peers:
         peers.install()
