@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import math
 import socket
 import sys
@@ -65,7 +66,7 @@ async def _serve(settings: Settings, sockets: list[socket.socket], stop: Stop) -
 async def _answer(services: Services, settings: Settings, sockets: list[socket.socket], stop: Stop) -> None:
     first_key = await services.projects.ensure_first_key() if settings.auth == "keys" else None
     port: int = sockets[0].getsockname()[1]
-    stop.server = server_of(services, settings, lambda: _show(banner(settings, port, first_key)))
+    stop.server = server_of(services, settings, lambda: _started(banner(settings, port, first_key)))
     stop.server.should_exit = stop.asked
     with told(settings.data, url_of(settings, port), reachable(settings.host), port):
         await stop.server.serve(sockets)
@@ -88,6 +89,12 @@ def server_of(services: Services, settings: Settings, ready: Callable[[], None])
         timeout_graceful_shutdown=math.ceil(settings.shutdown_grace),
     )
     return Server(config, ready)
+
+
+def _started(text: str) -> None:
+    gc.freeze()  # what the start has made is never looked through again
+    gc.enable()
+    _show(text)
 
 
 def _show(text: str) -> None:

@@ -11,7 +11,6 @@ from importlib import metadata
 from pathlib import Path
 
 import contents
-from PyInstaller.archive.readers import CArchiveReader
 
 _SYMBOL_VERSION = re.compile(r"\bGLIBC_(\d+(?:\.\d+)+)\b")
 
@@ -59,10 +58,12 @@ def distributions(folder: Path) -> list[metadata.Distribution]:
 
 
 def _top_level(folder: Path) -> set[str]:
-    """The top-level modules in the program's archive, and the folders beside it."""
-    archive = CArchiveReader(str(program_of(folder))).open_embedded_archive("PYZ.pyz")
-    modules = {name.partition(".")[0] for name in archive.toc}
-    return modules | {path.name for path in (folder / contents.LIBRARY_FOLDER).iterdir() if path.is_dir()}
+    """The top-level modules and folders in a folder build."""
+    return {
+        path.name.removesuffix(".pyc")
+        for path in (folder / contents.LIBRARY_FOLDER).iterdir()
+        if path.is_dir() or path.suffix == ".pyc"
+    }
 
 
 def keep_metadata(folder: Path) -> None:

@@ -53,7 +53,7 @@ def _parts(made: Path) -> dict[str, int]:
     large = {path for path in inventory.shared_libraries(made) if path.stat().st_size > 1 << 20}
     for path in _files(made):
         if path == inventory.program_of(made):
-            name = "the program: bootloader and Python modules"
+            name = "the bootloader"
         elif path in large:
             name = f"`{path.relative_to(libraries).as_posix()}`"
         elif path.parent == made:
