@@ -25,7 +25,7 @@ PROMPTS = (
 
 GOLDEN = {
     "two hot air balloons over a green valley at sunrise": "93df16a56b864b2d",
-    "a lighthouse in a storm at sea": "4c9393dd10c0410d",
+    "a lighthouse in a storm at sea": "b0a46ae280ac9696",
     "neon city at night in the rain": "be60f877dcafe43f",
     "a cup of coffee and two apples": "90a51d658337fbd6",
     "three fish in a coral reef": "beb32f17108b25da",

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from opperlite.engine.pictures import placement, prompt, scene, sprites, styles, weather
+from opperlite.engine.pictures import placement, prompt, scene, skies, sprites, styles, weather
 from opperlite.engine.pictures.adjustments import (
     ADJUSTMENTS,
     HOUR_STEPS,
@@ -41,7 +41,7 @@ _TO: Final = ("to", "on")
 _GIVING: Final = re.compile(r"\s*(?:please\s+)?(?:give|gib|gebt|donne|donnez|dale|ge)\b", re.I)
 """How a prompt begins that names the one who gets something first: "give the cat a hat"."""
 
-_TURNED_BY_WEATHER: Final = ("rain", "storm", "snow", "fog")
+_TURNED_BY_WEATHER: Final = ("rain", "storm", "snow", "fog", "leaves")
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,8 @@ def _modest(thing: Thing) -> Thing:
 def overlays(reading: Reading, size: tuple[int, int], seed: int, *, dim: bool = False) -> list[Layer]:
     """The layers an edit lays over a picture: things, and what falls."""
     stage = _stage(reading, size, seed, dim=dim)
+    if "storm" in reading.weather:
+        skies.bolt(stage)
     if reading.things:
         sprites.put(stage, placement.arrange(stage))
     if _falls(reading):

@@ -8,7 +8,7 @@ from opperlite.engine.pictures.lexicon import tables
 from opperlite.engine.pictures.noise import Stream
 from opperlite.engine.pictures.prompt import Thing
 from opperlite.engine.pictures.relations import related
-from opperlite.engine.pictures.spots import FLOATING, Spot, place_of
+from opperlite.engine.pictures.spots import FLOATING, WOODED, Spot, place_of
 from opperlite.engine.pictures.stage import Stage
 from opperlite.engine.pictures.symbols import symbols
 
@@ -144,13 +144,14 @@ def _sky(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
     spots: list[Spot] = []
     for number, thing in enumerate(things):
         symbol = symbols()[thing.motif]
+        values = tables()["motif"][thing.motif].values
         far = 0.0 if number == 0 else stream.uniform(0.15, 0.6)
         tall = _height(stage, thing, things) * (1.0 - far * 0.75) * (1.1 if floating else 0.92)
         lowest = floor
-        if not floating and tables()["motif"][thing.motif].values.get("far"):
+        if not floating and values.get("far"):
             # What is far up is behind the land, which should not hide it.
-            lowest = min(floor, stage.horizon * 0.62)
-        tall = min(tall, (lowest - ceiling) * 0.9)
+            lowest = min(floor, stage.horizon * (0.42 if stage.setting in WOODED else 0.62))
+        tall = min(tall, (lowest - ceiling) * 0.9 * (1.0 - far if values.get("far") else 1.0))
         wide = tall * symbol.width / symbol.height
         x, y = _free(stage, stream, [*taken, *spots], wide, tall, ceiling, lowest)
         spots.append(Spot(thing, symbol, "sky", x, y, tall, 0.3 - 0.2 * far, stream.chance(0.5), 5 - far))

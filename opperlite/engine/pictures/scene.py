@@ -26,6 +26,8 @@ class Scene:
     style: str | None
     setting: str
     light: Light
+    backlit: bool = False
+    """True when the things are seen as dark shapes."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -80,6 +82,7 @@ class Renderer:
             raise ValueError(f"the size is {width}x{height}; at least 1x1 is allowed")
         self.width, self.height, self.transparent = width, height, transparent
         stage = Stage(scene.reading, scene.light, scene.setting, width, height, scene.seed, without=revision.without)
+        stage.backlit = scene.backlit
         settings.build(stage)
         if "fog" in scene.reading.weather:
             weather.fog(stage, 0, 225)
@@ -129,6 +132,12 @@ class Renderer:
 def compose(text: str, *, seed: int = 0, style: str | None = None) -> Scene:
     """Understand a prompt and decide where it takes place and in which light."""
     reading = prompt.read(text)
+    if reading.things and "silhouette" in (style, *reading.styles):
+        # Drawn dark from the start: a filter would take dark parts of the sky and the grass for shapes as well.
+        styles = tuple(name for name in reading.styles if name != "silhouette")
+        reading = replace(reading, styles=styles, time_of_day=reading.time_of_day or "sunset")
+        style = None if style == "silhouette" else style
+        return Scene(reading, seed, style, setting_of(reading), light_of(reading, seed), backlit=True)
     return Scene(reading, seed, style, setting_of(reading), light_of(reading, seed))
 
 

@@ -1,4 +1,4 @@
-"""Skies: gradient, sun or moon, stars, clouds, aurora and rainbow."""
+"""Skies: gradient, sun or moon, stars, clouds, lightning, aurora and rainbow."""
 
 import math
 from typing import Final
@@ -8,10 +8,10 @@ from PIL import Image
 
 from opperlite.engine.pictures import raster
 from opperlite.engine.pictures.gradients import column, enlarged, half, radial, shine
-from opperlite.engine.pictures.layers import Motion, Plate, Sprite, Veil
+from opperlite.engine.pictures.layers import Flash, Motion, Plate, Sprite, Veil
 from opperlite.engine.pictures.light import lit, mix, scale
 from opperlite.engine.pictures.noise import Stream, profile, smooth
-from opperlite.engine.pictures.outlines import ellipse
+from opperlite.engine.pictures.outlines import ellipse, stroked
 from opperlite.engine.pictures.scaling import scaled
 from opperlite.engine.pictures.stage import Stage
 from opperlite.engine.pictures.symbols import Colour
@@ -25,7 +25,7 @@ def sky(stage: Stage) -> None:
     light = stage.light
     named = {thing.motif for thing in stage.reading.things} | stage.without
     reach = max(2, stage.horizon + 2)
-    lamp = (light.sun_seen or light.night) and not named & {"sun", "moon"}
+    lamp = (light.sun_seen or light.night) and not named & {"sun", "moon", "fireworks"}
     # Air is soft: it is drawn at half the size and enlarged.
     air = column(*half(stage.width, reach), [(0.0, light.top), (0.55, light.middle), (1.0, light.low)])
     veil = wisps(air, stage)
@@ -44,6 +44,8 @@ def sky(stage: Stage) -> None:
     if "rainbow" in stage.reading.weather:
         rainbow(stage, plate)
     clouds(stage)
+    if "storm" in stage.reading.weather:
+        bolt(stage)
 
 
 def stars(plate: Image.Image, stream: Stream, rows: int, share: float, veil: Image.Image | None = None) -> None:
@@ -124,7 +126,7 @@ def clouds(stage: Stage) -> None:
     weather = stage.reading.weather
     stream = stage.stream("clouds")
     count = 3 + stream.below(3)
-    if "cloud" in stage.without:
+    if "cloud" in stage.without or any(thing.motif == "fireworks" for thing in stage.reading.things):
         return
     if "clear" in weather or "aurora" in weather:
         count = 1
@@ -225,3 +227,26 @@ def rainbow(stage: Stage, plate: Image.Image) -> None:
         raster.fill(bow, ring, (*colour, 255))
     alpha = bow.getchannel("A").point([value * 118 // 255 for value in range(256)])
     plate.paste(Image.frombytes("RGBa", bow.size, bow.tobytes()).convert("RGB"), (0, 0), alpha)
+
+
+def bolt(stage: Stage) -> None:
+    """Lightning, behind all that stands on the ground."""
+    stream = stage.stream("bolt")
+    image = Image.new("RGBA", (stage.width, stage.height))
+    x, y = stage.width * stream.uniform(0.25, 0.75), 0.0
+    points = [(x, y)]
+    while y < stage.horizon * 0.96:
+        x += stage.unit * stream.uniform(-0.07, 0.07)
+        y += stage.unit * stream.uniform(0.03, 0.08)
+        points.append((x, y))
+    for thickness, opacity in ((0.03, 40), (0.014, 90), (0.005, 255)):
+        raster.fill(image, stroked(np.array(points), max(1.0, stage.unit * thickness)), (236, 240, 255, 255), opacity)
+    branch = [points[len(points) // 2]]
+    for _ in range(4):
+        branch.append((branch[-1][0] + stage.unit * stream.uniform(0.0, 0.08), branch[-1][1] + stage.unit * 0.05))
+    raster.fill(image, stroked(np.array(branch), max(1.0, stage.unit * 0.003)), (236, 240, 255, 255), 220)
+    drawn = Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA")
+    glow = radial(round(stage.unit * 1.2), (206, 214, 255), 90)
+    sheet = Image.new("RGBA", drawn.size)
+    sheet.paste(glow, (round(points[0][0]) - glow.width // 2, -glow.height // 2))
+    stage.layers.append(Flash(Image.alpha_composite(sheet, drawn), 4.7))

@@ -11,6 +11,9 @@ from opperlite.engine.pictures.symbols import Symbol
 FLOATING: Final = frozenset(("space", "sky"))
 """Settings without ground: everything hovers."""
 
+WOODED: Final = frozenset(("forest", "jungle", "garden"))
+"""Settings whose trees reach high into the sky."""
+
 _WATERS: Final = frozenset(("sea", "lake", "beach"))
 
 

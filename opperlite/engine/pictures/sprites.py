@@ -57,8 +57,7 @@ def _add(stage: Stage, spot: Spot) -> None:
 
 def _show(stage: Stage, spot: Spot, sprite: Sprite) -> None:
     """Add a sprite on top, or behind the land when the thing is far up in the sky."""
-    hidden = stage.setting in ("forest", "jungle", "garden")
-    if stage.behind and not hidden and tables()["motif"][spot.thing.motif].values.get("far"):
+    if stage.behind and tables()["motif"][spot.thing.motif].values.get("far"):
         stage.layers.insert(stage.behind, sprite)
         stage.behind += 1
     else:
@@ -87,7 +86,7 @@ def frames_of(stage: Stage, spot: Spot) -> Frames:
 
 def _frame(stage: Stage, spot: Spot, phase: float, distance: float) -> Image.Image:
     image = shaded(stage, spot.symbol, round(spot.tall), _colour_of(stage, spot), phase, distance)
-    if "silhouette" in stage.reading.styles:
+    if stage.backlit:
         black = Image.new("RGBA", image.size, (18, 14, 24, 255))
         black.putalpha(image.getchannel("A"))
         image = black

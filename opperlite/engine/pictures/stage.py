@@ -28,6 +28,8 @@ class Stage:
     layers: list[Layer] = field(default_factory=list)
     without: frozenset[str] = frozenset()
     """Things of the place itself that are left out."""
+    backlit: bool = False
+    """True when things are dark shapes before the light."""
 
     @property
     def unit(self) -> float:

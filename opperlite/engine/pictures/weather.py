@@ -1,16 +1,21 @@
-"""Weather in front of a scene: rain, snow, fog, lightning, bubbles, and leaves or petals of the season."""
+"""Weather in front of a scene: rain, snow, fog, bubbles, and leaves or petals of the season."""
+
+from typing import Final
 
 import numpy as np
 from PIL import Image
 
-from opperlite.engine.pictures import gradients, raster
-from opperlite.engine.pictures.layers import Falling, Flash, Veil
+from opperlite.engine.pictures import raster
+from opperlite.engine.pictures.layers import Falling, Veil
 from opperlite.engine.pictures.light import mix
 from opperlite.engine.pictures.noise import smooth
 from opperlite.engine.pictures.outlines import ellipse, stroked
 from opperlite.engine.pictures.scaling import scaled
 from opperlite.engine.pictures.stage import Stage
 from opperlite.engine.pictures.symbols import Colour
+
+_AUTUMN: Final = ((214, 120, 40), (190, 72, 40), (226, 172, 60))
+"""Colours of falling leaves."""
 
 
 def fall(stage: Stage) -> None:
@@ -21,16 +26,16 @@ def fall(stage: Stage) -> None:
         return
     if setting in ("space", "moonscape", "studio", "abstract", "room"):
         return
-    if "storm" in weather:
-        _bolt(stage)
     if "rain" in weather or "storm" in weather:
         _rain(stage)
-    if "snow" in weather:
+    if "leaves" in weather:
+        _leaves(stage, _AUTUMN, 70)
+    elif "snow" in weather:
         _flakes(stage, 260, (255, 255, 255))
     elif stage.reading.season == "winter" and not weather:
         _flakes(stage, 90, (255, 255, 255))
     elif stage.reading.season == "autumn" and setting not in ("sea", "sky"):
-        _leaves(stage, ((214, 120, 40), (190, 72, 40), (226, 172, 60)))
+        _leaves(stage, _AUTUMN)
     elif stage.reading.season == "spring" and setting in ("garden", "meadow", "village", "forest"):
         _leaves(stage, ((250, 200, 214), (255, 226, 232), (240, 166, 190)))
     if "fog" in weather:
@@ -100,16 +105,16 @@ def _rain(stage: Stage) -> None:
     stage.layers.append(Falling(sprites, _drops(stage, 260, 3, (0.9, 1.6), "rain"), -0.16, 0.0))
 
 
-def _leaves(stage: Stage, colours: tuple[Colour, ...]) -> None:
+def _leaves(stage: Stage, colours: tuple[Colour, ...], count: int = 26) -> None:
     sprites = []
     for number, colour in enumerate(colours):
-        size = max(5, round(stage.unit * (0.014 + 0.006 * number)))
+        size = max(5, round(stage.unit * (0.018 + 0.007 * number)))
         canvas = Image.new("RGBA", (size, size))
         leaf = ellipse(size / 2, size / 2, size * 0.46, size * 0.24, 24)
         raster.fill(canvas, [leaf], (*colour, 255))
         image = Image.frombytes("RGBa", canvas.size, canvas.tobytes()).convert("RGBA")
         sprites.append(image.rotate(30 + 50 * number, Image.Resampling.BICUBIC))
-    stage.layers.append(Falling(sprites, _drops(stage, 26, 3, (0.03, 0.08), "leaves"), 0.5, stage.unit * 0.03))
+    stage.layers.append(Falling(sprites, _drops(stage, count, 3, (0.03, 0.08), "leaves"), 0.5, stage.unit * 0.03))
 
 
 def _bubbles(stage: Stage) -> None:
@@ -132,25 +137,3 @@ def _bubbles(stage: Stage) -> None:
         sprites.append(image)
     drops = _drops(stage, 46, 3, (-0.05, -0.12), "bubbles")
     stage.layers.append(Falling(sprites, drops, 0.0, stage.unit * 0.01))
-
-
-def _bolt(stage: Stage) -> None:
-    stream = stage.stream("bolt")
-    image = Image.new("RGBA", (stage.width, stage.height))
-    x, y = stage.width * stream.uniform(0.25, 0.75), 0.0
-    points = [(x, y)]
-    while y < stage.horizon * 0.96:
-        x += stage.unit * stream.uniform(-0.07, 0.07)
-        y += stage.unit * stream.uniform(0.03, 0.08)
-        points.append((x, y))
-    for thickness, opacity in ((0.03, 40), (0.014, 90), (0.005, 255)):
-        raster.fill(image, stroked(np.array(points), max(1.0, stage.unit * thickness)), (236, 240, 255, 255), opacity)
-    branch = [points[len(points) // 2]]
-    for _ in range(4):
-        branch.append((branch[-1][0] + stage.unit * stream.uniform(0.0, 0.08), branch[-1][1] + stage.unit * 0.05))
-    raster.fill(image, stroked(np.array(branch), max(1.0, stage.unit * 0.003)), (236, 240, 255, 255), 220)
-    bolt = Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA")
-    glow = gradients.radial(round(stage.unit * 1.2), (206, 214, 255), 90)
-    sheet = Image.new("RGBA", bolt.size)
-    sheet.paste(glow, (round(points[0][0]) - glow.width // 2, -glow.height // 2))
-    stage.layers.append(Flash(Image.alpha_composite(sheet, bolt), 4.7))
