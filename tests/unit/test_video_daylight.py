@@ -36,6 +36,8 @@ def luma(clip: SceneClip, index: int) -> np.ndarray[tuple[int, ...], np.dtype[np
         ("Sonnenuntergang am Meer", "sunset dusk"),
         ("nightfall in the forest", "dusk night"),
         ("a cat at dawn", ""),
+        ("balloons at sunset", ""),
+        ("ein Boot bei Sonnenuntergang", ""),
         ("a day trip to the night market", ""),
         ("a robot says 'from day to night'", ""),
         ("", ""),

@@ -48,12 +48,16 @@ def _words() -> _Words:
         frozenset(table["becoming"].split()),
         frozenset(table["filling"].split()),
         _any_of(table["lapse"]),
-        tuple((_any_of(phrases), tuple(hours.split())) for hours, phrases in table["events"].items()),
+        tuple(
+            (_any_of(phrases, table["standing"]), tuple(hours.split())) for hours, phrases in table["events"].items()
+        ),
     )
 
 
-def _any_of(phrases: str) -> re.Pattern[str]:
-    return re.compile(r"\b(" + "|".join(map(re.escape, phrases.split(", "))) + r")\b", re.IGNORECASE)
+def _any_of(phrases: str, unless: str = "") -> re.Pattern[str]:
+    """One of some phrases, unless one of some words stands before it."""
+    free = "".join(rf"(?<!\b{word}\s)" for word in unless.split())
+    return re.compile(free + r"\b(" + "|".join(map(re.escape, phrases.split(", "))) + r")\b", re.IGNORECASE)
 
 
 def course(text: str, shown: Scene) -> Course:
