@@ -67,6 +67,7 @@ def main() -> None:
     versions = peers.versions()
     found: list[Row] = []
     failed: list[str] = []
+    busy = machine.busy()
     with tempfile.TemporaryDirectory(prefix="opperlite-benchmark-", dir=options.folder) as folder:
         facts = machine.description(Path(folder)) | {"requests": rates.client(), "downloads": downloads.client()}
         for name in groups:
@@ -80,7 +81,7 @@ def main() -> None:
             found += rows
             if kept:
                 today = datetime.now(UTC).date()
-                keep(Report(__version__, machine.kind(), today, versions, tuple(rows)), kept)
+                keep(Report(__version__, machine.kind(), today, versions, tuple(rows), busy), kept)
     print(f"opperlite {__version__}")
     print("\n".join(f"  {name}: {value}" for name, value in (facts | versions).items()), end="\n\n")
     print(table(found))

@@ -1,13 +1,14 @@
 """A backup of many files while uploads go on."""
 
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.benchmarks.load import Outcome, burst, drive
-from tests.benchmarks.peers.installation import Installation
+from tests.benchmarks.peers.installation import Installation, program
 from tests.benchmarks.rows import Aim, Row
 from tests.benchmarks.uploads import Small, after_sync
 from tests.e2e.server import PROGRAM, Server, environment, serving
@@ -18,7 +19,7 @@ _SIZE, ROUNDS, _FILLING, _MEANWHILE = 4_000, 3, 16, 4
 
 
 def rows(folder: Path, peers: Installation) -> Iterator[Row]:
-    seconds, alone, beside = [], [], []
+    seconds, copying, alone, beside = [], [], [], []
     with serving(folder, "--quota-files", "10000000", "--quota-bytes", "1TiB") as server:
         small = Small(server.port, server.key, _SIZE)
         burst(server.port, [small.upload() for _ in range(FILES)], _FILLING, 200)
@@ -27,10 +28,12 @@ def rows(folder: Path, peers: Installation) -> Iterator[Row]:
             took, outcome = _backed_up(server, small, folder / f"backup-{turn}.tar")
             seconds.append(took)
             beside.append(outcome)
+            copying.append(_copied(server.data, folder / "copy"))
             alone.append(_uploading(server, small, time.perf_counter() + took))
     name = f"backup of {FILES:,} files while uploads go on"
     sent = sum(outcome.requests for outcome in beside)
-    yield Row(GROUP, f"{name}: its time", "s", tuple(seconds))
+    copied = tuple(copying) if all(copying) else ()
+    yield Row(GROUP, f"{name}: its time", "s", tuple(seconds), None, "", "cp -r alone, then sync", copied)
     note = f"of {sent:,} uploads"
     yield Row(GROUP, f"{name}: failed uploads", "", tuple(float(one.wrong) for one in beside), Aim("<=", 0), note)
     p99s, p99s_alone = (tuple(outcome.p99 for outcome in found) for found in (beside, alone))
@@ -55,6 +58,19 @@ def _backed_up(server: Server, small: Small, target: Path) -> tuple[float, Outco
     assert json.loads(told)["added"] >= FILES, told
     target.unlink()
     return ended[0] - began, outcome
+
+
+def _copied(data: Path, target: Path) -> float:
+    """Seconds of copying the data folder as it lies there, which is no backup while it changes; 0 without cp."""
+    if program("cp") is None:
+        return 0.0
+    after_sync()
+    began = time.perf_counter()
+    subprocess.run(["cp", "-r", str(data), str(target)], check=True)
+    after_sync()
+    took = time.perf_counter() - began
+    shutil.rmtree(target)
+    return took
 
 
 def _uploading(server: Server, small: Small, until: float) -> Outcome:

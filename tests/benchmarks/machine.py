@@ -31,11 +31,20 @@ def description(folder: Path) -> dict[str, str]:
         "python": platform.python_version(),
         "filesystem": _filesystem(folder),
     }
-    with contextlib.suppress(AttributeError, OSError):
-        busy = os.getloadavg()[0]
-        others = "; others use this machine, so that times are too long" if busy > usable / 4 else ""
-        facts["load before"] = f"{busy:.2f}{others}"
+    facts["load before"] = f"{_load():.2f}{'; others use this machine, so that times are too long' if busy() else ''}"
     return facts
+
+
+def busy() -> bool:
+    """Whether other work takes the processors now."""
+    return _load() > _cores() / 4
+
+
+def _load() -> float:
+    """Processes that ran or waited to run during the last minute, on average; 0 where that is not told."""
+    with contextlib.suppress(AttributeError, OSError):
+        return os.getloadavg()[0]
+    return 0.0
 
 
 def _found(path: str, pattern: str) -> str | None:

@@ -24,19 +24,24 @@ _PART = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTAL
 
 @dataclass(frozen=True)
 class Report:
-    """What was measured: by which version, on what kind of machine, on which day, beside what."""
+    """What was measured: by which version, on what kind of machine, on which day, beside what.
+
+    `busy` tells that other work took the machine's processors when a run began.
+    """
 
     opperlite: str
     machine: str
     day: date
     versions: dict[str, str]
     rows: tuple[Row, ...]
+    busy: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {
             "opperlite": self.opperlite,
             "machine": self.machine,
             "date": self.day.isoformat(),
+            "busy": self.busy,
             "versions": self.versions,
             "rows": [row.as_json() for row in self.rows],
         }
@@ -45,7 +50,8 @@ class Report:
     def read(cls, path: Path) -> Self:
         found = json.loads(path.read_text("utf-8"))
         rows = tuple(Row.from_json(fields) for fields in found["rows"])
-        return cls(found["opperlite"], found["machine"], date.fromisoformat(found["date"]), found["versions"], rows)
+        day = date.fromisoformat(found["date"])
+        return cls(found["opperlite"], found["machine"], day, found["versions"], rows, found["busy"])
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(self.as_json(), indent=1, ensure_ascii=False) + "\n", "utf-8")
@@ -60,7 +66,8 @@ class Report:
         measured = {row.group for row in self.rows}
         kept = [row for row in earlier.rows if row.group not in measured and row.group in order]
         rows = sorted([*self.rows, *kept], key=lambda row: order.index(row.group))
-        return Report(self.opperlite, self.machine, self.day, earlier.versions | self.versions, tuple(rows))
+        busy = self.busy or (earlier.busy and bool(kept))
+        return Report(self.opperlite, self.machine, self.day, earlier.versions | self.versions, tuple(rows), busy)
 
 
 # ------------------------------------------------------------------------------------------------- README
@@ -78,6 +85,8 @@ def markdown(report: Report, reasons: dict[str, str]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in sorted(report.versions.items()))
     where = f"Measured on {report.day.isoformat()} on a machine with {report.machine}"
     lines += ["", f"{where}, with {versions}." if versions else f"{where}."]
+    if report.busy:
+        lines[-1] += " Other work took its processors meanwhile: the figures are worse than they need be."
     missed = [key(row) for row in shown(report.rows) if row.met is False]
     lines += ["", "What misses its aim:", ""] if missed else []
     lines += [f"- *{name}*: {reasons.get(name, UNEXPLAINED)}" for name in missed]

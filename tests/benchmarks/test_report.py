@@ -3,6 +3,7 @@
 import itertools
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -38,6 +39,9 @@ def test_a_later_run_of_some_groups_replaces_only_those() -> None:
     later = Report("1.1", WHOLE.machine, date(2026, 11, 22), {"wrk": "4.1.0"}, (faster,))
     whole = later.over(earlier, ["requests", "start"])
     assert whole.rows == (MISSED, ABSENT, PLAIN, faster)
+    assert not whole.busy
+    assert later.over(replace(earlier, busy=True), ["requests", "start"]).busy
+    assert not later.over(replace(earlier, busy=True), ["start"]).busy  # nothing of the earlier run is left
     assert (whole.opperlite, whole.versions) == ("1.1", {"aimock": "1.43.0", "wrk": "4.1.0"})
 
 
@@ -47,6 +51,8 @@ def test_the_markdown_tells_aims_misses_reasons_and_where_it_is_from() -> None:
     assert "| list | 900/s | moto (absent) |  | **900/s** | ≥ 5 × |  |" in part
     assert "health" not in part
     assert "2026-11-21 on a machine with two cores, Linux x86-64, with aimock 1.43.0." in part
+    assert "Other work" not in part
+    assert "Other work" in report.markdown(replace(WHOLE, busy=True), {})
     assert part.endswith("- *poll, beside aimock*: the engine is slow")
 
 
@@ -84,5 +90,5 @@ def test_every_miss_has_its_reason() -> None:
 
 def test_the_kept_figures_tell_only_the_kind_of_machine() -> None:
     kept = json.loads(FIGURES.read_text("utf-8"))
-    assert set(kept) == {"opperlite", "machine", "date", "versions", "rows"}
+    assert set(kept) == {"opperlite", "machine", "date", "busy", "versions", "rows"}
     assert {row["group"] for row in kept["rows"]} <= set(program.GROUPS)
