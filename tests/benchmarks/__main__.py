@@ -5,6 +5,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -53,6 +54,7 @@ GROUPS: dict[str, ModuleType] = {
 }
 # These are long, or for those who look for a cause.
 _ASKED_FOR = (scale.GROUP, application.GROUP, recognition.GROUP)
+_ALL = "all"
 PEERS = Path("build") / "peers"
 
 
@@ -62,7 +64,6 @@ def main() -> None:
     peers = Installation(options.peers)
     if options.install_peers:
         peers.install()
-    groups = options.groups or [name for name in GROUPS if name not in _ASKED_FOR]
     kept = report.FIGURES if options.readme else options.json
     versions = peers.versions()
     found: list[Row] = []
@@ -70,7 +71,7 @@ def main() -> None:
     busy = machine.busy()
     with tempfile.TemporaryDirectory(prefix="opperlite-benchmark-", dir=options.folder) as folder:
         facts = machine.description(Path(folder)) | {"requests": rates.client(), "downloads": downloads.client()}
-        for name in groups:
+        for name in _chosen(options.groups):
             print(f"measuring {name} ...", file=sys.stderr, flush=True)
             try:
                 rows = measure(name, Path(folder), peers)
@@ -112,9 +113,16 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.readme and options.json:
         parser.error("--readme has a file of its own; leave --json out")
-    if unknown := set(options.groups) - set(GROUPS):
+    if unknown := set(options.groups) - {*GROUPS, _ALL}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {names}")
     return options
+
+
+def _chosen(groups: Sequence[str]) -> list[str]:
+    """Those that were named, else what is quick."""
+    if _ALL in groups:
+        return list(GROUPS)
+    return list(groups) or [name for name in GROUPS if name not in _ASKED_FOR]
 
 
 def measure(group: str, folder: Path, peers: Installation) -> list[Row]:
