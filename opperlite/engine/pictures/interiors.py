@@ -1,5 +1,7 @@
 """Rooms and the bare backdrop of a studio."""
 
+from typing import Final
+
 from PIL import Image
 
 from opperlite.engine.pictures import contours, gradients, terrain
@@ -7,6 +9,7 @@ from opperlite.engine.pictures.bands import Band
 from opperlite.engine.pictures.layers import Plate, Strip
 from opperlite.engine.pictures.light import lit, mix, scale
 from opperlite.engine.pictures.stage import Stage
+from opperlite.engine.pictures.symbols import Colour, symbols
 
 
 def room(stage: Stage) -> None:
@@ -63,16 +66,23 @@ def _window(stage: Stage, plate: Image.Image) -> None:
     plate.paste(scale(frame, 0.9), (x - rim * 2, y + tall + rim, x + wide + rim * 2, y + tall + rim * 3))
 
 
+_BACKDROPS: Final = ((244, 214, 190), (196, 220, 226), (226, 214, 238), (208, 226, 204), (250, 226, 170))
+_DEEP: Final = ((52, 104, 186), (64, 138, 112), (226, 176, 74), (122, 76, 158))
+
+
+def _apart(stage: Stage) -> Colour:
+    """The backdrop that differs most from the first thing."""
+    thing = stage.reading.things[0]
+    shown = thing.colour or symbols()[thing.motif].main
+    choice = _DEEP if "stained" in stage.reading.styles else _BACKDROPS
+    return max(choice, key=lambda colour: sum(abs(a - b) for a, b in zip(colour, shown, strict=True)))
+
+
 def studio(stage: Stage) -> None:
-    stream = stage.stream("studio")
     wish = stage.reading.tints.get("ground_tint") or (stage.reading.colours[0] if stage.reading.colours else None)
     if wish is None:
         white = any(word in stage.reading.text.lower() for word in ("white", "weiß", "blanc", "vit "))
-        wish = (
-            (246, 246, 246)
-            if white
-            else stream.choice(((244, 214, 190), (196, 220, 226), (226, 214, 238), (208, 226, 204), (250, 226, 170)))
-        )
+        wish = (246, 246, 246) if white else _apart(stage) if stage.alone else stage.stream("studio").choice(_BACKDROPS)
     small = gradients.column(
         *gradients.half(stage.width, stage.height),
         [(0.0, scale(wish, 0.93)), (0.62, wish), (0.8, mix(wish, (255, 255, 255), 0.25)), (1.0, scale(wish, 0.88))],

@@ -52,6 +52,8 @@ def _wanted(stage: Stage, thing: Thing, things: list[Thing]) -> float:
     # Sky and ground share the picture when both hold something.
     if len({place_of(stage, other) for other in stage.reading.things}) > 1:
         crowd *= 0.82
+    if stage.alone:
+        share *= 1.4
     return stage.unit * share * crowd * _softened(thing.size)
 
 
@@ -87,20 +89,24 @@ def _ground(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
     squeeze = min(1.0, room / max(1.0, sum(widths) * (0.68 if len(order) > 3 else 0.86 if len(order) > 2 else 1.02)))
     total = sum(widths) * squeeze
     gap = (room - total) / (len(order) + 1)
-    at = stage.width * 0.04 + gap
+    at = stage.width * 0.04 + max(gap, 0.0)
+    if gap < 0.0:
+        # They overlap, but the first and the last stay in the picture.
+        gap = (room - total) / (len(order) - 1)
     if len(order) == 1:
         at = stage.width * stream.uniform(0.42, 0.58) - total / 2
     spots = []
     for number, index in enumerate(order):
         wide = widths[number] * squeeze
         near = _nearness(things[index], heights[index] / max(heights), stream)
+        if gap < 0.0 and index == 0 and things.count(things[0]) == 1:
+            near = 1.0
         tall = heights[index] * max(squeeze, 0.5) * (0.84 + 0.22 * near)
-        y = foot(stage, near)
+        y = (stage.height + tall) / 2 if stage.alone else foot(stage, near)
         symbol = symbols()[things[index].motif]
         mirrored = stream.chance(0.4) and "text" not in symbol.name
-        spots.append(
-            Spot(things[index], symbol, "ground", at + wide / 2, y, tall, 0.34 + 0.3 * near, mirrored, 20 + near)
-        )
+        x = _within(stage, at + wide / 2, tall * symbol.width / symbol.height)
+        spots.append(Spot(things[index], symbol, "ground", x, y, tall, 0.34 + 0.3 * near, mirrored, 20 + near))
         at += wide + gap
     return spots
 
@@ -112,7 +118,19 @@ def _across(things: list[Thing], stream: Stream) -> list[int]:
         key = stream.random()
         key += {"left": -2.0, "right": 2.0}.get(thing.relation, 0.0)
         keys.append((key, index))
-    return [index for _, index in sorted(keys)]
+    order = [index for _, index in sorted(keys)]
+    first = things[0]
+    if len(things) > 2 and first.count == 1 and not first.relation and all(thing != first for thing in things[1:]):
+        # The first named is what the picture is about.
+        order.remove(0)
+        order.insert(len(order) // 2 + len(order) % 2 * stream.below(2), 0)
+    return order
+
+
+def _within(stage: Stage, x: float, wide: float) -> float:
+    """The column nearest to x at which something of this width is seen whole."""
+    edge = min(stage.width / 2, wide / 2 + stage.width * 0.02)
+    return min(max(x, edge), stage.width - edge)
 
 
 def _nearness(thing: Thing, share: float, stream: Stream) -> float:

@@ -13,7 +13,7 @@ from opperlite.engine.pictures.outlines import ellipse
 from opperlite.engine.pictures.pixels import Pixels
 from opperlite.engine.pictures.prompt import Reading
 from opperlite.engine.pictures.revisions import AS_IT_IS, Revision
-from opperlite.engine.pictures.stage import Stage
+from opperlite.engine.pictures.stage import DRAWN_ALONE, Stage
 from opperlite.engine.pictures.symbols import Colour
 
 
@@ -147,11 +147,16 @@ def setting_of(reading: Reading) -> str:
     if named:
         telling = _most_telling(named)
         return "beach" if telling == "sea" and _needs_land(reading) else telling
+    if reading.things and set(reading.styles) & DRAWN_ALONE and not (reading.weather or reading.time_of_day):
+        return "studio"
     if "aurora" in reading.weather:
         return "snowfield" if reading.things else "mountains"
     if reading.things:
         homes = tables()["motif"]
         entries = [homes[thing.motif].values for thing in reading.things]
+        insisting = next((values for values in entries if values.get("insists")), None)
+        if insisting:
+            return str(insisting["home"])
         standing = [values for values in entries if values.get("place", "ground") != "sky"] or entries
         # A sofa beside a cat means a room, unless something is too large for one.
         if any(values["home"] == "room" for values in standing) and all(values["size"] <= 1.2 for values in standing):

@@ -38,7 +38,8 @@ def place_of(stage: Stage, thing: Thing) -> str:
     if stage.setting in FLOATING:
         return "sky"
     if stage.setting in ("studio", "room", "abstract"):
-        return "ground"
+        floats = stage.setting == "room" and tables()["motif"][thing.motif].values.get("floats")
+        return "sky" if floats else "ground"
     if stage.setting == "underwater":
         return "under" if place in ("under", "sky", "water") else "ground"
     if place == "under":

@@ -42,7 +42,7 @@ def _add(stage: Stage, spot: Spot) -> None:
     wide, tall = frames[0].size
     left, top = spot.x - wide / 2, spot.y - tall
     motion = _motion(stage, spot)
-    if spot.place == "ground" and stage.setting not in ("abstract",):
+    if spot.place == "ground" and stage.setting != "abstract" and not stage.alone:
         strength = 118 if not stage.light.night else 84
         shade = gradients.blob(round(wide * 1.12), max(3, round(min(tall * 0.16, wide * 0.26))), (18, 18, 34), strength)
         stage.layers.append(

@@ -1,12 +1,16 @@
 """The stage a scene is built on: what was read, the light, the picture's size and the layers so far."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from opperlite.engine.pictures.layers import Layer, margin
 from opperlite.engine.pictures.light import Light, lit, mix
 from opperlite.engine.pictures.noise import Stream, fingerprint
 from opperlite.engine.pictures.prompt import Reading
 from opperlite.engine.pictures.symbols import Colour
+
+DRAWN_ALONE: Final = frozenset(("blueprint", "stained", "mosaic"))
+"""Styles whose things have no place around them unless the prompt names one."""
 
 
 @dataclass(eq=False)
@@ -61,6 +65,11 @@ class Stage:
             return mix(colour, tint, 0.8)
         extra = self.reading.colours
         return mix(colour, extra[-1], 0.28) if extra else colour
+
+    @property
+    def alone(self) -> bool:
+        """True when things fill the picture flat, with nothing around them."""
+        return self.setting == "studio" and bool(set(self.reading.styles) & DRAWN_ALONE)
 
     @property
     def snowy(self) -> bool:

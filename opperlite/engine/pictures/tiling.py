@@ -1,12 +1,14 @@
 """Styles of pieces: pixels, triangles, stones, glass, stitches."""
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from opperlite.engine.pictures.noise import white
 from opperlite.engine.pictures.scaling import scaled
-from opperlite.engine.pictures.textures import grain, noise_over, saturated, textured
+from opperlite.engine.pictures.textures import edges_of, grain, median, noise_over, saturated, textured, widened
 
 
 def pixel(image: Image.Image, seed: int) -> Image.Image:
@@ -61,17 +63,17 @@ def mosaic(image: Image.Image, seed: int) -> Image.Image:
     return Image.fromarray(np.clip(out + rim[:, :, None], 0, 255).astype(np.uint8))
 
 
-def _cells(image: Image.Image, step: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+def _cells(image: Image.Image, step: int, seed: int) -> tuple[NDArray[np.int32], NDArray[np.int32], int]:
     """For each pixel the nearest of shaken grid points: its number, and by how much it is nearer than the second."""
     width, height = image.size
     columns, rows = width // step + 3, height // step + 3
-    dice = white(seed, 2 * rows, columns).astype(np.int64)
-    px = np.arange(columns)[None, :] * step - step + dice[:rows] * step // 256
-    py = np.arange(rows)[:, None] * step - step + dice[rows:] * step // 256
-    y, x = np.arange(height)[:, None], np.arange(width)[None, :]
+    dice = white(seed, 2 * rows, columns).astype(np.int32)
+    px = np.arange(columns, dtype=np.int32)[None, :] * step - step + dice[:rows] * step * 3 // 1024
+    py = np.arange(rows, dtype=np.int32)[:, None] * step - step + dice[rows:] * step * 3 // 1024
+    y, x = np.arange(height, dtype=np.int32)[:, None], np.arange(width, dtype=np.int32)[None, :]
     row, column = y // step + 1 + 0 * x, x // step + 1 + 0 * y
-    best = np.full((height, width), 1 << 40, np.int64)
-    second, owner = best.copy(), np.zeros((height, width), np.int64)
+    best = np.full((height, width), 1 << 30, np.int32)
+    second, owner = best.copy(), np.zeros((height, width), np.int32)
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):
             j, i = np.clip(row + dy, 0, rows - 1), np.clip(column + dx, 0, columns - 1)
@@ -83,7 +85,7 @@ def _cells(image: Image.Image, step: int, seed: int) -> tuple[NDArray[np.int64],
     return owner, second - best, rows * columns
 
 
-def _means(image: Image.Image, owner: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+def _means(image: Image.Image, owner: NDArray[np.int32], count: int) -> NDArray[np.int64]:
     pixels = np.asarray(image)
     flat = owner.ravel()
     sizes = np.maximum(np.bincount(flat, minlength=count), 1)
@@ -91,15 +93,42 @@ def _means(image: Image.Image, owner: NDArray[np.int64], count: int) -> NDArray[
     return np.stack([(total / sizes).astype(np.int64) for total in sums], axis=1)
 
 
+_GLASSES: Final = 7
+"""Colours of glass: more would outline shades of one thing."""
+
+
+_SHARP: Final = 70
+"""How strong an edge has to be for lead along it."""
+
+
+def _contours(kinds: NDArray[np.uint8], sharp: NDArray[np.bool_], reach: int) -> NDArray[np.uint8]:
+    """255 within `reach` pixels of where one kind of glass sharply meets another, 0 elsewhere."""
+    edge = np.zeros(kinds.shape, np.uint8)
+    edge[:, 1:] |= (kinds[:, 1:] != kinds[:, :-1]).view(np.uint8)
+    edge[1:] |= (kinds[1:] != kinds[:-1]).view(np.uint8)
+    lines = Image.fromarray(edge * sharp.view(np.uint8) * np.uint8(255))
+    for _ in range(reach):
+        lines = widened(lines)
+    return np.asarray(lines)
+
+
 def stained(image: Image.Image, seed: int) -> Image.Image:
     """Glass pieces in lead."""
     scale_ = 2 if min(image.size) >= 256 else 1
     small = image.reduce(scale_) if scale_ > 1 else image
-    step = max(5, round(min(small.size) / 25))
+    step = max(5, round(min(small.size) / 13))
     owner, gap, count = _cells(small, step, seed)
-    colours = np.clip(_means(saturated(small, 1.7), owner, count) * 9 // 8, 0, 255).astype(np.uint8)
-    glass = scaled(Image.fromarray(colours[owner]), image.size, Image.Resampling.BILINEAR)
+    vivid = saturated(small, 1.7)
+    flat = median(vivid.filter(ImageFilter.BoxBlur(max(1, step // 12))))
+    palette = flat.reduce(4).quantize(_GLASSES, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    kinds = flat.quantize(palette=palette, dither=Image.Dither.NONE)
+    piece = owner * _GLASSES + np.asarray(kinds, np.int32)
+    colours = np.clip(_means(vivid, piece, count * _GLASSES) * 9 // 8, 0, 255).astype(np.uint8)
+    glass = scaled(Image.fromarray(colours[piece]), image.size, Image.Resampling.BILINEAR)
     lead = np.clip(255 - (gap - step) * 255 // max(1, step * 2), 0, 255).astype(np.uint8)
+    # Shades that run into each other have no contour.
+    sharp = np.asarray(widened(edges_of(flat, 1.0, 4))) > _SHARP
+    np.maximum(lead, _contours(np.asarray(kinds), sharp, max(1, step // 16)), out=lead)
     shine = noise_over(image, seed + 2, 40, 40, 4)
     glass = textured(glass, shine, 60)
     glass.paste((16, 16, 20), (0, 0), scaled(Image.fromarray(lead), image.size))
