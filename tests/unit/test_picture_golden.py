@@ -26,7 +26,7 @@ PROMPTS = (
 GOLDEN = {
     "two hot air balloons over a green valley at sunrise": "93df16a56b864b2d",
     "a lighthouse in a storm at sea": "b0a46ae280ac9696",
-    "neon city at night in the rain": "be60f877dcafe43f",
+    "neon city at night in the rain": "816c7f2faed716b4",
     "a cup of coffee and two apples": "26f02b2b89737a49",
     "three fish in a coral reef": "beb32f17108b25da",
     "abstract shapes in red and blue": "a30bb0fa1d5ad7eb",

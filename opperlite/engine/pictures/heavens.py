@@ -4,6 +4,7 @@ import math
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from opperlite.engine.pictures import contours, gradients, raster, terrain
@@ -31,15 +32,31 @@ def outer_space(stage: Stage) -> None:
     )
     half = (max(2, stage.height // 4), max(2, stage.width // 4))
     for number, colour in enumerate((*colours, (214, 120, 190))[:3]):
-        noise = smooth(stage.number("nebula", number), *half, (half[0] / 1.8, half[1] / 1.8), 5).astype(np.int32)
+        noise = _swirled(stage, number, half)
         mask = scaled(
-            Image.fromarray(np.clip((noise - 132) * 2, 0, 190).astype(np.uint8)), plate.size, Image.Resampling.BICUBIC
+            Image.fromarray(np.clip((noise - 132) * 2, 0, 185).astype(np.uint8)), plate.size, Image.Resampling.BICUBIC
         )
         plate.paste(mix(colour, (255, 255, 255), 0.12 * number), (0, 0), mask)
-    stars(plate, stage.stream("stars"), stage.height, 1.0)
+    stars(plate, stage.stream("stars"), stage.height, 1.5)
     stage.layers.append(Plate(plate))
     if not any(thing.motif in _SPHERES for thing in stage.reading.things):
         _planet(stage)
+
+
+def _swirled(stage: Stage, number: int, size: tuple[int, int]) -> NDArray[np.int32]:
+    """Noise about 128 whose places are moved by other noise: nothing of its upright grid is left to see."""
+    rows, columns = size
+    short = min(size)
+    reach = short // 3
+    wide = (rows + 2 * reach, columns + 2 * reach)
+    noise = smooth(stage.number("nebula", number), *wide, (short / 1.6, short / 1.6), 4).astype(np.int32)
+    away = [
+        smooth(stage.number("drift", number, axis), rows, columns, (short / 2.3, short / 2.3), 3).astype(np.int32)
+        for axis in "xy"
+    ]
+    across, down = (np.clip(reach + (part - 128) * reach // 150, 0, 2 * reach) for part in away)
+    swirled: NDArray[np.int32] = noise[np.arange(rows)[:, None] + down, np.arange(columns) + across]
+    return swirled
 
 
 def _planet(stage: Stage) -> None:

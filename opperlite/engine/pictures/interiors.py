@@ -19,12 +19,16 @@ def room(stage: Stage) -> None:
         if stage.reading.colours
         else stream.choice(((226, 208, 184), (172, 194, 188), (206, 188, 196), (180, 194, 212), (222, 196, 150)))
     )
-    dim = mix(light.ambient, (255, 236, 206), 0.45 if light.night else 0.15)
+    dim = mix(light.ambient, (255, 236, 206), 0.15)
+    if light.night:
+        dim = scale(mix(light.ambient, (255, 186, 116), 0.8), 0.56)
     tone = lit(wall, dim)
     walls = [(0.0, scale(tone, 0.86)), (0.6, tone), (1.0, scale(tone, 0.8))]
     small = gradients.column(*gradients.half(stage.width, stage.height), walls)
     warm = mix(light.sun, (255, 240, 210), 0.5)
-    gradients.shine(small, (stage.width // 4, round(stage.height * 0.225)), int(stage.unit * 0.8), warm, 70)
+    gradients.shine(
+        small, (stage.width // 4, round(stage.height * 0.225)), int(stage.unit * 0.8), warm, 16 if light.night else 70
+    )
     plate = gradients.enlarged(small, stage.width, stage.height)
     _window(stage, plate)
     stage.layers.append(Plate(plate))
@@ -39,7 +43,7 @@ def room(stage: Stage) -> None:
         strength=30,
         flat=40,
     )
-    edge = gradients.radial(int(stage.unit), (255, 244, 220), 60)
+    edge = gradients.radial(int(stage.unit), (255, 244, 220), 14 if light.night else 60)
     top.paste((255, 246, 226), (stage.wide // 2 - edge.width // 2, -edge.height // 2), edge.getchannel("A"))
     stage.layers.append(Strip(Band.of(top), stage.horizon, 0.4))
 
@@ -52,7 +56,7 @@ def _window(stage: Stage, plate: Image.Image) -> None:
     tall = min(tall, stage.horizon - y - 4)
     if tall < 8 or x + wide > stage.width:
         return
-    frame = lit((244, 238, 226), mix(light.ambient, (255, 255, 255), 0.2))
+    frame = lit((244, 238, 226), mix(light.ambient, (255, 255, 255), 0.2) if not light.night else (150, 118, 92))
     rim = max(2, wide // 22)
     shadow = gradients.blob(round(wide * 1.3), round(tall * 1.25), (0, 0, 0), 46)
     plate.paste(shadow, (x - round(wide * 0.12), y - round(tall * 0.08)), shadow)

@@ -6,11 +6,12 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageFilter
 
-from opperlite.engine.pictures import gradients
+from opperlite.engine.pictures import gradients, raster
 from opperlite.engine.pictures.countryside import leaves
 from opperlite.engine.pictures.layers import Frames, Motion, Sprite
 from opperlite.engine.pictures.lexicon import tables
 from opperlite.engine.pictures.light import hue, lit, mix
+from opperlite.engine.pictures.outlines import stroked
 from opperlite.engine.pictures.scaling import scaled
 from opperlite.engine.pictures.spots import Spot
 from opperlite.engine.pictures.stage import Stage
@@ -18,6 +19,8 @@ from opperlite.engine.pictures.symbols import Colour, Symbol
 from opperlite.engine.pictures.waterside import swell
 
 _PHASES: Final = 8
+_FLYERS: Final = frozenset(("child", "person", "woman"))
+"""Who may hold a kite's line."""
 
 
 def put(stage: Stage, spots: list[Spot]) -> None:
@@ -32,6 +35,8 @@ def put(stage: Stage, spots: list[Spot]) -> None:
             ):
                 swell(stage, swells, swells + 1)
                 swells += 1
+        if spot.thing.motif == "kite":
+            _string(stage, spot, spots)
         _add(stage, spot)
     if stage.setting == "sea":
         swell(stage, swells, 6)
@@ -55,6 +60,30 @@ def _add(stage: Stage, spot: Spot) -> None:
     _show(stage, spot, Sprite(frames, left, top, spot.depth, motion))
 
 
+def _string(stage: Stage, kite: Spot, spots: list[Spot]) -> None:
+    """The line from the nearest hand to a kite."""
+    flyers = [spot for spot in spots if spot.place == "ground" and spot.thing.motif in _FLYERS]
+    if not flyers:
+        return
+    flyer = min(flyers, key=lambda spot: abs(spot.x - kite.x))
+    side = 1.0 if kite.x > flyer.x else -1.0
+    hand = (
+        flyer.x + side * 0.38 * flyer.tall * flyer.symbol.width / flyer.symbol.height,
+        flyer.y - 0.36 * flyer.tall,
+    )
+    held = (kite.x, kite.y - 0.72 * kite.tall)
+    part = np.linspace(0.0, 1.0, 24)
+    # It sags a little below the straight line.
+    sag = 0.12 * abs(held[1] - hand[1]) * part * (1.0 - part) * 4.0
+    line = np.stack((hand[0] + (held[0] - hand[0]) * part, hand[1] + (held[1] - hand[1]) * part + sag), axis=1)
+    start, end = np.floor(line.min(axis=0)) - 3.0, np.ceil(line.max(axis=0)) + 3.0
+    mask = Image.new("L", (int(end[0] - start[0]), int(end[1] - start[1])))
+    raster.fill(mask, stroked(line - start, max(1.0, stage.unit * 0.0024)), (255,))
+    image = Image.new("RGBA", mask.size, (*lit((92, 74, 60), stage.light.ambient), 0))
+    image.putalpha(mask)
+    stage.layers.append(Sprite([image], float(start[0]), float(start[1]), flyer.depth))
+
+
 def _show(stage: Stage, spot: Spot, sprite: Sprite) -> None:
     """Add a sprite on top, or behind the land when the thing is far up in the sky."""
     if stage.behind and tables()["motif"][spot.thing.motif].values.get("far"):
@@ -70,7 +99,11 @@ def _glow(stage: Stage, spot: Spot, motion: Motion) -> None:
     strength = min(150, dark + (34 if stage.setting == "room" else 0))
     if strength < 30:
         return
-    halo = gradients.radial(round(spot.tall * 2.0), (255, 208, 128), strength, 2.2)
+    reach = spot.tall * 2.0
+    if stage.setting == "room" and stage.light.night:
+        # The lamp is the room's only light.
+        reach, strength = max(reach, stage.unit * 1.5), min(190, strength + 40)
+    halo = gradients.radial(round(reach), (255, 208, 128), strength, 2.2)
     left, top = spot.x - halo.width / 2, spot.y - spot.tall * 0.55 - halo.height / 2
     _show(stage, spot, Sprite([halo], left, top, spot.depth, motion))
 

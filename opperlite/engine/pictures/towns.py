@@ -22,7 +22,8 @@ def _skyline(
         stage.number("roofs", high, distance), stage.wide, rows * 0.25, rows * 0.84, stage.unit * cell
     )
     wall = stage.land(stage.stream("wall", distance).choice(((108, 120, 146), (136, 124, 132), (120, 132, 140))))
-    tone = stage.tone(wall, distance)
+    # At night the near houses stand dark before the glow of the far ones.
+    tone = stage.tone(scale(wall, 0.4 + 0.6 * distance) if stage.light.night else wall, distance)
     image = terrain.band(
         heights, rows, mix(tone, stage.light.low, 0.12), mix(scale(tone, 0.8), stage.light.haze, 0.25), foot=6
     )
