@@ -15,7 +15,7 @@ _PROGRESS_SECONDS: Final = 0.05
 _POLL_SECONDS: Final = 0.05
 _M_MMAP_THRESHOLD: Final = -3  # malloc.h
 _M_ARENA_MAX: Final = -8
-_LARGE_BLOCK: Final = 1 << 20
+_LARGE_BLOCK: Final = 1 << 18
 
 
 def bound_heap() -> None:

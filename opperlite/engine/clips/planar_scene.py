@@ -155,7 +155,9 @@ class _Sprite:
         roomy = size[0] * size[1] <= ROOMY
         self._places = 2 if roomy else 1
         self._made: dict[tuple[int, int, int], PlanarImage] = {}
-        self._shifted = lru_cache(_KEPT_SHIFTS if roomy else 1)(self._shift)
+        # No lru_cache of a method: that is a cycle, which keeps a scene that has passed in memory for a while.
+        self._shifts: dict[tuple[int, int, int, int, int], Sheet] = {}
+        self._kept = _KEPT_SHIFTS if roomy else 1
 
     def paint(self, canvas: PlanarCanvas, time: float) -> None:
         frames, cycle = self._layer.frames, self._layer.motion.cycle
@@ -171,8 +173,13 @@ class _Sprite:
         self._shifted(key, across % 2, down % 2).paste(canvas.luma, x - made.left, y - made.top)
         made.paste_chroma(canvas, x, y)
 
-    def _shift(self, key: tuple[int, int, int], right: int, down: int) -> Sheet:
-        return self._made[key].luma.shifted(right / 2, down / 2)
+    def _shifted(self, key: tuple[int, int, int], right: int, down: int) -> Sheet:
+        wanted = (*key, right, down)
+        if wanted not in self._shifts:
+            if len(self._shifts) >= self._kept:
+                self._shifts.clear()
+            self._shifts[wanted] = self._made[key].luma.shifted(right / 2, down / 2)
+        return self._shifts[wanted]
 
 
 class _Water:

@@ -44,7 +44,7 @@ class SceneClip:
         if self._styles:
             size = resolution.styled(self._styles, width, height)
         else:
-            size = resolution.bounded(width, height, _drawn_pixels(shown, width, height, states=3 if hours else 1))
+            size = resolution.bounded(width, height, _drawn_pixels(shown, width, height, states=2 if hours else 1))
         self._drift = None if hours or self._styles else Drift(shown, *size, seconds)
         if hours:
             self._draw: _Drawing = _Blended(Turning(shown, hours, seconds), size, styled=bool(self._styles))
@@ -111,10 +111,12 @@ def _drawing(layers: list[Layer], size: tuple[int, int], *, styled: bool) -> _Dr
 def _drawn_pixels(shown: scene.Scene, width: int, height: int, *, states: int) -> int:
     """How many pixels a frame may have to be drawn: for large ones what the scene's layers leave room for.
 
-    `states` of the scene are in memory at once; of two hours, the next comes while the last is still there.
+    `states` of the scene are in memory at once. Of several hours the next are drawn, in RGB, while the encoder already
+    holds its frames.
     """
     if width * height <= planar_scene.ROOMY:
         return _DRAWN_PIXELS
     small = resolution.bounded(width, height, _PROBED_PIXELS)
     needed = states * planar_scene.memory(shown.renderer(*small).layers) / (small[0] * small[1])
-    return max(planar_scene.ROOMY // 2, min(_DRAWN_PIXELS, round(_LAYER_BYTES / max(needed, 1e-9))))
+    most = _DRAWN_PIXELS if states == 1 else planar_scene.ROOMY
+    return max(planar_scene.ROOMY // 2, min(most, round(_LAYER_BYTES / max(needed, 1e-9))))
