@@ -10,6 +10,7 @@ from typing import Protocol
 
 LARGE = 1 << 20  # bytes that are left of a body from which on it is worth it
 _PIECE = 1 << 20
+_BEHIND = 1 << 16
 
 
 class Reader(Protocol):
@@ -21,6 +22,8 @@ class Reader(Protocol):
     def on_body(self, body: bytes | bytearray) -> None: ...
 
     def on_large_body_end(self) -> None: ...
+
+    def data_received(self, data: bytes) -> None: ...
 
     def eof_received(self) -> None: ...
 
@@ -41,11 +44,15 @@ class LargeBody(asyncio.BufferedProtocol):
         self._short: list[tuple[bytearray, int]] = []
 
     def get_buffer(self, sizehint: int) -> bytearray:
-        self._buffer = bytearray(min(_PIECE, self._left))
+        self._buffer = bytearray(min(_PIECE, self._left) or _BEHIND)
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         buffer, self._buffer = self._buffer, bytearray()
+        if not self._left:  # some transports have read more before they ask for a buffer: the next request
+            self._deliver_short()
+            self._connection.data_received(bytes(memoryview(buffer)[:nbytes]))
+            return
         self._left -= nbytes
         if nbytes == len(buffer) and not self._short:
             self._deliver(buffer)
