@@ -21,7 +21,15 @@ from opperlite.engine.clips.soundtrack import Soundtrack
 from opperlite.engine.clips.video_container import MAX_PIXELS
 from opperlite.engine.clips.video_reader import MAX_SECONDS, VideoReader, sound
 from opperlite.engine.clips.video_streams import LARGE_FRAME, SoundOnly, VideoInfo
-from opperlite.engine.clips.video_writer import SOUND_RATE, ColorConverter, Picture, Samples, VideoWriter, shown
+from opperlite.engine.clips.video_writer import (
+    SOUND_RATE,
+    ColorConverter,
+    Picture,
+    Samples,
+    VideoWriter,
+    check_sides,
+    shown,
+)
 from opperlite.engine.pictures import picture, pixels, scene
 
 __all__ = ["SoundOnly", "VideoInfo", "edit", "extend", "generate", "probe", "spritesheet", "thumbnail"]
@@ -184,6 +192,7 @@ def _check_frames(frames: int) -> None:
 
 
 def _prepare(width: int, height: int) -> None:
+    check_sides(width, height)
     if width * height > LARGE_FRAME:
         bound_heap()
 

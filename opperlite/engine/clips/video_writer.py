@@ -88,6 +88,12 @@ def encoder_options(
     return {"preset": _PRESET, "crf": _QUALITY, "x264-params": ":".join(params)}
 
 
+def check_sides(width: int, height: int) -> None:
+    """ValueError when a side is odd, since 4:2:0 pictures have even sides."""
+    if width % 2 or height % 2 or width < 2 or height < 2:
+        raise ValueError(f"a video's sides must be even and at least 2, not {width}x{height}")
+
+
 class VideoWriter:
     """One MP4 being written; use it as a context, an error inside leaves no file.
 
@@ -108,8 +114,7 @@ class VideoWriter:
         first_quantizer: int | None = None,
         steady: bool = False,
     ) -> None:
-        if width % 2 or height % 2 or width < 2 or height < 2:
-            raise ValueError(f"a video's sides must be even and at least 2, not {width}x{height}")
+        check_sides(width, height)
         self.large = width * height > LARGE_FRAME
         self._path = path
         self._part = path.with_name(path.name + ".part")
