@@ -135,3 +135,24 @@ def test_colours_of_places_and_of_nothing() -> None:
 )
 def test_places_that_are_not_named_are_guessed(text: str, setting: str) -> None:
     assert scene.compose(text).setting == setting
+
+
+def test_falling_leaves_are_weather() -> None:
+    reading = prompt.read("an autumn forest, leaves falling")
+    assert reading.things == ()
+    assert "leaves" in reading.weather
+    assert [thing.motif for thing in prompt.read("a red leaf on a table").things] == ["leaf", "table"]
+
+
+@pytest.mark.parametrize(
+    ("text", "setting"),
+    [
+        ("blueprint of a bicycle", "studio"),
+        ("blueprint of a bicycle on a street", "street"),
+        ("a mosaic of a fish at sunset", "underwater"),
+        ("two penguins on an iceberg", "sea"),
+        ("two penguins", "snowfield"),
+    ],
+)
+def test_places_of_what_names_none(text: str, setting: str) -> None:
+    assert scene.compose(text).setting == setting

@@ -81,13 +81,9 @@ def plain(stage: Stage, colour: Colour, *, tufts: bool = True, strength: int = 3
     rows = max(2, stage.height - start)
     far, near = stage.tone(mix(colour, (255, 244, 190), 0.16), 0.28), stage.tone(scale(colour, 0.86), 0.0)
     image = terrain.ground(stage.wide, rows, far, near, stage.number("ground"), strength=strength)
-    if tufts:
+    if tufts and not stage.snowy:
         size = max(3.0, stage.unit * 0.035)
-        count = 150 if not stage.snowy else 14
-        blade = stage.tone(
-            scale(GRASS.get(stage.reading.season, GRASS[""]), 0.92) if stage.snowy else scale(colour, 0.84), 0.0
-        )
-        terrain.blades(image, blade, stage.number("blades"), size, count)
+        terrain.blades(image, stage.tone(scale(colour, 0.84), 0.0), stage.number("blades"), size, 150)
     stage.layers.append(Strip(Band.of(image), start, 0.5))
 
 

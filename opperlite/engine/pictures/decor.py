@@ -16,7 +16,7 @@ DECOR: Final[dict[str, tuple[tuple[str, int, float], ...]]] = {
     "desert": (("cactus", 4, 0.13),),
     "beach": (("palm", 2, 0.32),),
     "snowfield": (("pine", 5, 0.14),),
-    "underwater": (("coral", 5, 0.16),),
+    "underwater": (("coral", 9, 0.15), ("starfish", 2, 0.05)),
     "mountains": (("pine", 5, 0.17),),
     "lake": (("pine", 4, 0.2),),
     "street": (("street_lamp", 3, 0.3), ("tree", 2, 0.2)),
@@ -35,7 +35,7 @@ def decorate(stage: Stage, taken: list[Spot]) -> list[Spot]:
     if stage.setting == "city" and not any(spot.place == "ground" for spot in taken):
         return []
     named = {thing.motif for thing in stage.reading.things} | set(stage.reading.absent)
-    for motif, count, share in DECOR.get(stage.setting, ()):
+    for motif, count, share in _furniture(stage):
         symbol = symbols()[motif]
         for _ in range(0 if motif in named else count):
             near = stream.uniform(0.0, 0.3)
@@ -43,12 +43,23 @@ def decorate(stage: Stage, taken: list[Spot]) -> list[Spot]:
             wide = tall * symbol.width / symbol.height
             x, mirrored = stream.random() * stage.width, stream.chance(0.5)
             clear = all(
-                abs(x - spot.x) > (_width(spot) + wide) * 0.46 for spot in [*taken, *spots] if spot.place != "sky"
+                abs(x - spot.x) > (_width(spot) + wide) * 0.46
+                for spot in [*taken, *spots]
+                if spot.place not in ("sky", "under")
             )
-            if clear and not (0.3 < x / stage.width < 0.7 and taken):
+            aside = stage.setting == "underwater" or not taken or not 0.3 < x / stage.width < 0.7
+            if clear and aside:
                 y = foot(stage, near * 0.5) if stage.setting != "street" else stage.horizon + stage.height * 0.03
                 spots.append(Spot(Thing(motif), symbol, "ground", x, y, tall, 0.36 + 0.2 * near, mirrored, 8 + near))
     return spots
+
+
+def _furniture(stage: Stage) -> tuple[tuple[str, int, float], ...]:
+    """What furnishes the stage's setting; no palms grow on rough or cold coasts."""
+    rough = stage.snowy or {"storm", "fog", "rain", "wind", "aurora"} & set(stage.reading.weather)
+    if stage.setting == "beach" and (rough or any(thing.motif == "lighthouse" for thing in stage.reading.things)):
+        return (("rock", 5, 0.12),)
+    return DECOR.get(stage.setting, ())
 
 
 def _width(spot: Spot) -> float:

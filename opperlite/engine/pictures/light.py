@@ -58,7 +58,7 @@ def _guessed_hour(reading: Reading) -> str:
     if "romantic" in reading.moods or "silhouette" in reading.styles:
         return "sunset"
     named = {thing.motif for thing in reading.things}
-    if "candle" in named and "cake" not in named:
+    if "jack_o_lantern" in named or ("candle" in named and "cake" not in named):
         return "night"
     if "space" in reading.settings or any(thing.motif in ("fireworks", "moon") for thing in reading.things):
         return "night"

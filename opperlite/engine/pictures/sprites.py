@@ -99,7 +99,10 @@ def _glow(stage: Stage, spot: Spot, motion: Motion) -> None:
     strength = min(150, dark + (34 if stage.setting == "room" else 0))
     if strength < 30:
         return
-    reach = spot.tall * 2.0
+    parts = float(tables()["motif"][spot.thing.motif].values.get("reach", 2.0))
+    reach = spot.tall * parts
+    if parts > 2.0 and stage.light.night:
+        strength = min(170, strength * 2)
     if stage.setting == "room" and stage.light.night:
         # The lamp is the room's only light.
         reach, strength = max(reach, stage.unit * 1.5), min(190, strength + 40)

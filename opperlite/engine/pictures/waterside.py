@@ -133,9 +133,10 @@ def lake(stage: Stage) -> None:
     mountains(stage, 0.3, 0.42, 0.06)
     tree_line(stage, 0.07, 0.25, 0.14, 0.4, fir=stage.reading.season != "autumn")
     stage.shore = stage.horizon + round((stage.height - stage.horizon) * 0.62)
-    water_layer(stage, stage.shore + 4, mirror=0.68)
     rows = stage.height - stage.shore
     lift = max(4, round(stage.unit * 0.07))
+    # Down to where the bank is lowest.
+    water_layer(stage, min(stage.height, stage.shore + lift // 2 + 4), mirror=0.68)
     heights = contours.hills(stage.number("bank"), stage.wide, 0.0, lift, stage.unit * 0.7)
     colour = grass(stage)
     image = terrain.band(
