@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opperlite.engine.pictures import scene
+from opperlite.engine.pictures import drawing, scene
+from opperlite.engine.pictures.layers import Flash, Plate, Sprite, Veil, Water
+from opperlite.engine.pictures.spots import Spot
 
 MOVING = "two hot air balloons over a lake at sunset, wind"
 
@@ -48,3 +50,44 @@ def test_motion_is_there_and_coherent() -> None:
 def test_size_without_pixels_is_refused() -> None:
     with pytest.raises(ValueError, match="0x10"):
         scene.compose("a cat").renderer(0, 10)
+
+
+def spots_of(text: str, seed: int = 0) -> list[Spot]:
+    return scene.compose(text, seed=seed).renderer(320, 320).spots
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 999))
+def test_the_first_named_stands_whole_in_the_middle(seed: int) -> None:
+    spots = spots_of("a pagoda and cherry blossoms", seed)
+    pagoda = next(spot for spot in spots if spot.thing.motif == "pagoda")
+    half = pagoda.tall * pagoda.symbol.width / pagoda.symbol.height / 2
+    assert pagoda.x - half >= 0
+    assert pagoda.x + half <= 320
+    assert 0.25 < pagoda.x / 320 < 0.75
+
+
+def test_riders_are_seated_side_by_side() -> None:
+    ducks = [spot for spot in spots_of("four ducks on a boat") if spot.thing.motif == "duck"]
+    assert {spot.place for spot in ducks} == {"seat"}
+    assert len({spot.x for spot in ducks}) == 4
+
+
+def test_a_silhouette_leaves_the_sky_as_it_is() -> None:
+    plain = scene.compose("a lion in the savanna at sunset, silhouette").frame(160, 160)
+    drawn = drawing.drawn(scene.compose("a lion in the savanna at sunset, silhouette"), 160, 160)
+    assert np.array_equal(plain, drawn)
+    assert (drawn.max(axis=2) < 40).mean() > 0.05
+    assert drawn[:20].min() > 20
+
+
+def test_lightning_is_behind_what_stands() -> None:
+    layers = scene.compose("a ship in a storm").renderer(160, 120).layers
+    flash = next(number for number, layer in enumerate(layers) if isinstance(layer, Flash))
+    assert all(isinstance(layer, Plate | Sprite | Veil) for layer in layers[:flash])
+    assert any(isinstance(layer, Water) for layer in layers[flash:])
+
+
+def test_balloons_float_in_a_room() -> None:
+    places = {spot.thing.motif: spot.place for spot in spots_of("a birthday cake with balloons")}
+    assert places == {"cake": "ground", "balloon": "sky"}

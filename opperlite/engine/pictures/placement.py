@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from typing import Final
 
 from opperlite.engine.pictures.lexicon import tables
@@ -99,9 +100,11 @@ def _ground(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
     for number, index in enumerate(order):
         wide = widths[number] * squeeze
         near = _nearness(things[index], heights[index] / max(heights), stream)
+        least = 0.5
         if gap < 0.0 and index == 0 and things.count(things[0]) == 1:
-            near = 1.0
-        tall = heights[index] * max(squeeze, 0.5) * (0.84 + 0.22 * near)
+            # In a crowd the first named stands in front.
+            near, least = 1.0, 0.85
+        tall = heights[index] * max(squeeze, least) * (0.84 + 0.22 * near)
         y = (stage.height + tall) / 2 if stage.alone else foot(stage, near)
         symbol = symbols()[things[index].motif]
         mirrored = stream.chance(0.4) and "text" not in symbol.name
@@ -214,6 +217,10 @@ def _water(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
     bottom = min(stage.height, stage.shore)
     rows = bottom - stage.horizon
     heights = [tall * 0.92 for tall in _heights(stage, things)]
+    named = stage.reading.things
+    carried = {rider for rider, base in pairwise(named) if base.relation == "on"}
+    if carried and len(set(things) - carried) == 1:
+        return _carrying(stage, things, carried)
     room = stage.width * 0.9
     widths = [
         tall * symbols()[thing.motif].width / symbols()[thing.motif].height
@@ -244,6 +251,21 @@ def _water(stage: Stage, things: list[Thing], taken: list[Spot]) -> list[Spot]:
             )
         )
         at += wide + gap
+    return spots
+
+
+def _carrying(stage: Stage, things: list[Thing], carried: set[Thing]) -> list[Spot]:
+    """One floating thing, as large as if it were alone, and those on it, which will be seated."""
+    base = next(thing for thing in things if thing not in carried)
+    part = _height(stage, base, [base]) * 0.86 / _wanted(stage, base, things)
+    y = stage.horizon + (min(stage.height, stage.shore) - stage.horizon) * 0.42
+    spots: list[Spot] = []
+    for thing in things:
+        size = _wanted(stage, thing, things) * part
+        mirrored = stage.stream("afloat", len(spots)).chance(0.5)
+        # Each its own order: equal spots could not be told apart.
+        order = 10.5 + 0.001 * len(spots)
+        spots.append(Spot(thing, symbols()[thing.motif], "water", stage.width / 2, y, size, 0.35, mirrored, order))
     return spots
 
 

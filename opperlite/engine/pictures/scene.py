@@ -154,7 +154,15 @@ def setting_of(reading: Reading) -> str:
     if reading.things:
         homes = tables()["motif"]
         entries = [homes[thing.motif].values for thing in reading.things]
-        insisting = next((values for values in entries if values.get("insists")), None)
+        # Who is on a boat is where the boat is.
+        insisting = next(
+            (
+                values
+                for thing, values in zip(reading.things, entries, strict=True)
+                if values.get("insists") or (thing.relation == "on" and values.get("place") == "water")
+            ),
+            None,
+        )
         if insisting:
             return str(insisting["home"])
         standing = [values for values in entries if values.get("place", "ground") != "sky"] or entries

@@ -19,6 +19,9 @@ from opperlite.engine.pictures.symbols import Colour, Symbol
 from opperlite.engine.pictures.waterside import swell
 
 _PHASES: Final = 8
+_RAILED: Final = frozenset(("train", "tram"))
+_BARE: Final = frozenset(("studio", "room", "abstract"))
+"""Settings where no rails lie."""
 _FLYERS: Final = frozenset(("child", "person", "woman"))
 """Who may hold a kite's line."""
 
@@ -37,6 +40,8 @@ def put(stage: Stage, spots: list[Spot]) -> None:
                 swells += 1
         if spot.thing.motif == "kite":
             _string(stage, spot, spots)
+        if spot.thing.motif in _RAILED and spot.place == "ground" and stage.setting not in _BARE:
+            _rails(stage, spot)
         _add(stage, spot)
     if stage.setting == "sea":
         swell(stage, swells, 6)
@@ -82,6 +87,25 @@ def _string(stage: Stage, kite: Spot, spots: list[Spot]) -> None:
     image = Image.new("RGBA", mask.size, (*lit((92, 74, 60), stage.light.ambient), 0))
     image.putalpha(mask)
     stage.layers.append(Sprite([image], float(start[0]), float(start[1]), flyer.depth))
+
+
+def _rails(stage: Stage, spot: Spot) -> None:
+    """A track across the picture under what runs on rails."""
+    rows = max(4, round(spot.tall * 0.12))
+    thick = max(1.0, rows * 0.14)
+    image = Image.new("RGBA", (stage.wide, rows))
+    wood, steel = stage.tone((96, 74, 58), 0.05), stage.tone((150, 152, 160), 0.05)
+    pitch = max(6, round(rows * 0.9))
+    for x in range(0, stage.wide, pitch):
+        sleeper = np.array(
+            ((x, rows), (x + pitch * 0.4, rows), (x + pitch * 0.5, rows * 0.1), (x + pitch * 0.2, rows * 0.1))
+        )
+        raster.fill(image, [sleeper], (*wood, 255))
+    for y in (rows * 0.2, rows * 0.72):
+        rail = np.array(((0.0, y), (stage.wide, y), (stage.wide, y + thick), (0.0, y + thick)))
+        raster.fill(image, [rail], (*steel, 255))
+    drawn = Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA")
+    stage.layers.append(Sprite([drawn], (stage.width - stage.wide) / 2, spot.y - rows * 0.6, spot.depth))
 
 
 def _show(stage: Stage, spot: Spot, sprite: Sprite) -> None:
