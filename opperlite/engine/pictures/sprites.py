@@ -29,7 +29,11 @@ _FLYERS: Final = frozenset(("child", "person", "woman"))
 def put(stage: Stage, spots: list[Spot]) -> None:
     """Add the things' sprites, shadows and, on the sea, the waves between them to the stage."""
     swells = 0
+    # What hovers low over the sea is not in its waves.
+    low = [spot for spot in spots if stage.setting == "sea" and spot.place == "sky" and spot.y > stage.horizon]
     for spot in spots:
+        if spot in low:
+            continue
         if stage.setting == "sea" and spot.place == "water":
             while (
                 swells < 5
@@ -45,6 +49,8 @@ def put(stage: Stage, spots: list[Spot]) -> None:
         _add(stage, spot)
     if stage.setting == "sea":
         swell(stage, swells, 6)
+    for spot in low:
+        _add(stage, spot)
 
 
 def _add(stage: Stage, spot: Spot) -> None:

@@ -3,11 +3,13 @@
 import numpy as np
 from PIL import Image
 
-from opperlite.engine.pictures import contours, gradients, terrain
+from opperlite.engine.pictures import contours, gradients, raster, terrain
+from opperlite.engine.pictures.bands import Band
 from opperlite.engine.pictures.countryside import SNOW, far_range, grass, mountains, tree_line
 from opperlite.engine.pictures.layers import Plate, Strip, Veil, Water, margin
 from opperlite.engine.pictures.light import lit, mix, saturated, scale
 from opperlite.engine.pictures.noise import smooth
+from opperlite.engine.pictures.outlines import stroked
 from opperlite.engine.pictures.scaling import scaled
 from opperlite.engine.pictures.skies import sky, sun_place
 from opperlite.engine.pictures.stage import Stage
@@ -57,10 +59,11 @@ def beach(stage: Stage) -> None:
     sky(stage)
     far_range(stage, 0.09, (84, 124, 128), 0.5, 0.05)
     stage.shore = stage.horizon + round((stage.height - stage.horizon) * 0.45)
-    water_layer(stage, stage.shore + 2, mirror=0.4)
+    lift = max(4, round(stage.unit * 0.05))
+    # Down to where the foam runs out lowest.
+    water_layer(stage, min(stage.height, stage.shore + 2 + round(lift * 0.4)), mirror=0.4)
     sand = stage.land((240, 212, 156)) if not stage.snowy else SNOW
     rows = stage.height - stage.shore
-    lift = max(4, round(stage.unit * 0.05))
     heights = contours.hills(stage.number("shore"), stage.wide, lift * 0.2, lift, stage.unit * 0.8)
     for extra, colour, beat in ((lift * 0.7, (255, 255, 255), 0.0), (lift * 0.35, scale(sand, 0.8), 0.25)):
         tone = stage.tone(colour, 0.1)
@@ -136,7 +139,11 @@ def lake(stage: Stage) -> None:
     rows = stage.height - stage.shore
     lift = max(4, round(stage.unit * 0.07))
     # Down to where the bank is lowest.
-    water_layer(stage, min(stage.height, stage.shore + lift // 2 + 4), mirror=0.68)
+    bottom = min(stage.height, stage.shore + lift // 2 + 4)
+    if stage.snowy:
+        _ice(stage, bottom)
+    else:
+        water_layer(stage, bottom, mirror=0.68)
     heights = contours.hills(stage.number("bank"), stage.wide, 0.0, lift, stage.unit * 0.7)
     colour = grass(stage)
     image = terrain.band(
@@ -149,6 +156,26 @@ def lake(stage: Stage) -> None:
         seed=stage.number("bank"),
     )
     stage.layers.append(Strip(image, stage.shore - lift // 2, 0.5))
+
+
+def _ice(stage: Stage, bottom: int) -> None:
+    """A frozen surface: pale, with the sky's colour in it, and cracked."""
+    rows = max(2, bottom - stage.horizon)
+    pale = mix(stage.tone((214, 232, 244), 0.0), stage.light.middle, 0.3)
+    far, near = mix(pale, stage.light.low, 0.4), scale(pale, 0.86)
+    image = terrain.ground(stage.wide, rows, far, near, stage.number("ice"), strength=40, flat=14)
+    stream = stage.stream("cracks")
+    bright = mix(pale, (255, 255, 255), 0.55)
+    for _ in range(9):
+        part = stream.random()
+        x, y = stream.random() * stage.wide, rows * (0.08 + 0.9 * part)
+        points = [(x, y)]
+        for _ in range(5):
+            x += stage.unit * (0.02 + 0.08 * part) * stream.uniform(0.4, 1.4)
+            y += stage.unit * 0.022 * (0.2 + part) * stream.uniform(-1.0, 1.0)
+            points.append((x, y))
+        raster.fill(image, stroked(np.array(points), max(0.8, stage.unit * 0.003 * (0.3 + part))), bright, 150)
+    stage.layers.append(Strip(Band.of(image), stage.horizon, 0.3))
 
 
 def underwater(stage: Stage) -> None:
