@@ -27,6 +27,9 @@ DECOR: Final[dict[str, tuple[tuple[str, int, float], ...]]] = {
 """What furnishes each setting: motif, how many, and how high beside the picture's unit."""
 
 
+_TRIES: Final = 4
+
+
 def decorate(stage: Stage, taken: list[Spot]) -> list[Spot]:
     """Small things of the place itself, where nothing else stands."""
     stream = stage.stream("decor")
@@ -37,7 +40,11 @@ def decorate(stage: Stage, taken: list[Spot]) -> list[Spot]:
     named = {thing.motif for thing in stage.reading.things} | set(stage.reading.absent)
     for motif, count, share in _furniture(stage):
         symbol = symbols()[motif]
-        for _ in range(0 if motif in named else count):
+        before = len(spots)
+        # What there is one of is tried more often: a farm has its barn.
+        for _ in range(0 if motif in named else count if count > 1 else _TRIES):
+            if count == 1 and len(spots) > before:
+                break
             near = stream.uniform(0.0, 0.3)
             tall = max(4.0, stage.unit * share * alone * stream.uniform(0.75, 1.15) * (0.8 + near))
             wide = tall * symbol.width / symbol.height

@@ -61,7 +61,7 @@ def oil(image: Image.Image, seed: int) -> Image.Image:
     dabs = np.frombuffer(flat.convert("RGBA").tobytes(), np.uint32).take(centre_y * width + centre_x)
     painted = Image.frombytes("RGBA", flat.size, dabs.tobytes()).convert("RGB")
     dice = white(seed + 3, 128, 128).ravel().take((row & 127) * 128 + (column & 127)).astype(np.int32) - 128
-    shift = Image.fromarray((141 + (dice * 12 >> 7) - deep * 26 // across).astype(np.uint8))
+    shift = Image.fromarray((137 + (dice * 9 >> 7) - deep * 18 // across).astype(np.uint8))
     painted = ImageChops.add(painted, Image.merge("RGB", (shift, shift, shift)), 1, -128)
     return Image.blend(painted, flat, 0.3)
 

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from opperlite.engine.pictures import raster
+from opperlite.engine.pictures.gradients import radial
 from opperlite.engine.pictures.layers import Falling, Veil
 from opperlite.engine.pictures.light import mix
 from opperlite.engine.pictures.noise import smooth
@@ -40,6 +41,8 @@ def fall(stage: Stage) -> None:
         _leaves(stage, ((250, 200, 214), (255, 226, 232), (240, 166, 190)))
     if "fog" in weather:
         fog(stage)
+    if "dreamy" in stage.reading.moods and stage.setting not in ("sea", "sky", "city"):
+        _fireflies(stage)
 
 
 def fog(stage: Stage, number: int = 1, density: int = 120) -> None:
@@ -115,6 +118,18 @@ def _leaves(stage: Stage, colours: tuple[Colour, ...], count: int = 26) -> None:
         image = Image.frombytes("RGBa", canvas.size, canvas.tobytes()).convert("RGBA")
         sprites.append(image.rotate(30 + 50 * number, Image.Resampling.BICUBIC))
     stage.layers.append(Falling(sprites, _drops(stage, count, 3, (0.03, 0.08), "leaves"), 0.5, stage.unit * 0.03))
+
+
+def _fireflies(stage: Stage) -> None:
+    """Small lights that rise through an enchanted place."""
+    sprites = []
+    for size in (0.012, 0.02, 0.03):
+        extent = max(6, round(stage.unit * size))
+        spark = radial(extent, (255, 246, 186), 235, 1.6)
+        core = _dot(max(2.0, extent * 0.22), (255, 255, 236), 255)
+        spark.alpha_composite(core, ((spark.width - core.width) // 2, (spark.height - core.height) // 2))
+        sprites.append(spark)
+    stage.layers.append(Falling(sprites, _drops(stage, 60, 3, (-0.012, -0.03), "fireflies"), 0.0, stage.unit * 0.02))
 
 
 def _bubbles(stage: Stage) -> None:
