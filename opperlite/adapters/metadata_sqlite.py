@@ -186,6 +186,7 @@ class KnownFiles:
         self._fresh_until = 0.0
         self._seen = 0
         self.version = 0
+        self.writing = False  # the writer's connection is in a transaction, which may take as long as the disk does
 
     async def find(self, file_id: str) -> File | None:
         file = self._files.get(file_id)
@@ -193,6 +194,8 @@ class KnownFiles:
             return None
         now = time.monotonic()
         if now >= self._fresh_until:
+            if self.writing:
+                return None
             self._fresh_until = now + _FRESH
             # Of the writer's connection: there the pragma tells what others have committed, and not what we have.
             try:
@@ -394,10 +397,12 @@ class SqliteMetadata:
                 await self._commit(batch, changes_files)
 
     async def _commit(self, batch: Sequence[_Asked], changes_files: bool) -> None:
+        self._known.writing = True
         try:
             outcomes = await self._writer.run(lambda connection: _transaction(connection, [w for w, _ in batch]))
         except Exception as error:  # whatever it is, the callers hear of it and the writer goes on
             outcomes = [(None, translated(error) if isinstance(error, sqlite3.Error) else error)] * len(batch)
+        self._known.writing = False
         if changes_files:
             self._known.forget()  # before anybody hears of it
         _tell(batch, outcomes)

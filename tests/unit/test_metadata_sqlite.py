@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from opperlite.adapters import metadata_sqlite
 from opperlite.adapters.metadata_sqlite import MIGRATIONS, SqliteMetadata, migrate
 from opperlite.domain.errors import StorageFailed
-from opperlite.domain.types import Organisation, Project
+from opperlite.domain.types import File, Organisation, Project
 
 ORGANISATION = Organisation("org", "org", 1000, 100, 0.0)
 PROJECT = Project("proj", "org", "proj", 1.0, 1.0, 0.0)
@@ -156,3 +158,30 @@ async def test_the_writer_survives_work_that_breaks_its_transaction(tmp_path: Pa
             await store._write(spoil)
         await store.ensure_project(ORGANISATION, PROJECT)
         assert await store.project("proj") == PROJECT
+
+
+async def test_a_slow_disk_under_a_write_stops_no_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither for rows that were never read nor for those in memory, whose freshness the writer's connection tells."""
+    monkeypatch.setattr(metadata_sqlite, "_FRESH", 0.0)
+    original, begun, go_on = metadata_sqlite._transaction, threading.Event(), threading.Event()
+
+    def slow(*args: Any) -> Any:
+        begun.set()
+        assert go_on.wait(30)
+        return original(*args)
+
+    async with SqliteMetadata.open(tmp_path / "store.db") as store:
+        await store.ensure_project(ORGANISATION, PROJECT)
+        file = File("file_1", "proj", "0" * 64, 1, "image/png", "a.png", "reference_media", "upload", 0.0, 9.0)
+        await store.add_files([file], 0.0)
+        assert await store.linked_file("file_1", 0.0) == file
+        monkeypatch.setattr(metadata_sqlite, "_transaction", slow)
+        ending = asyncio.create_task(store.end_file("proj", "file_1", 1.0))
+        try:
+            await asyncio.to_thread(begun.wait, 30)
+            async with asyncio.timeout(10):
+                assert await store.linked_file("file_1", 0.0) == file
+        finally:
+            go_on.set()
+        assert await ending
+        assert await store.linked_file("file_1", 1.0) is None
