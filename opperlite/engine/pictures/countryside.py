@@ -9,6 +9,7 @@ from PIL import Image
 from opperlite.engine.pictures import contours, raster, terrain
 from opperlite.engine.pictures.bands import Band
 from opperlite.engine.pictures.layers import Sprite, Strip
+from opperlite.engine.pictures.lexicon import tables
 from opperlite.engine.pictures.light import mix, scale
 from opperlite.engine.pictures.skies import sky
 from opperlite.engine.pictures.stage import Stage
@@ -149,10 +150,17 @@ def garden(stage: Stage) -> None:
 def forest(stage: Stage) -> None:
     sky(stage)
     fir = stage.reading.season not in ("autumn", "spring", "summer")
+    part = _opened(stage)
     for number, (size, distance) in enumerate(((0.42, 0.68), (0.36, 0.46), (0.28, 0.26), (0.2, 0.1))):
-        tree_line(stage, size, distance, 0.08 + 0.09 * number, 0.3, fir=fir or number % 2 == 0)
+        tree_line(stage, size * part, distance, 0.08 + 0.09 * number, 0.3, fir=fir or number % 2 == 0)
     plain(stage, mix(grass(stage), (70, 82, 46), 0.4) if not stage.snowy else SNOW)
     _trunks(stage)
+
+
+def _opened(stage: Stage) -> float:
+    """How high the woods are, of 1: lower where the prompt names something far up in the sky."""
+    values = tables()["motif"]
+    return 0.62 if any(values[thing.motif].values.get("far") for thing in stage.reading.things) else 1.0
 
 
 def _trunks(stage: Stage) -> None:
@@ -194,8 +202,9 @@ def _trunk(x: float, half: float, lean: float, foot: float) -> list[list[raster.
 
 def jungle(stage: Stage) -> None:
     sky(stage)
+    part = _opened(stage)
     for number, (size, distance) in enumerate(((0.4, 0.6), (0.34, 0.4), (0.24, 0.2))):
-        tree_line(stage, size, distance, 0.08 + 0.1 * number, 0.5, fir=False)
+        tree_line(stage, size * part, distance, 0.08 + 0.1 * number, 0.5, fir=False)
     plain(stage, mix(grass(stage), (44, 96, 48), 0.5))
 
 
