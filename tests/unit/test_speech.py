@@ -5,13 +5,14 @@ import subprocess
 import sys
 import time
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opperlite.engine.sound import diarization, flite, loudness, speech, voices
+from opperlite.engine.sound import diarization, espeak, flite, loudness, speech, voices
 from opperlite.engine.sound.speech import Speech
 
 LINE = "The quick brown fox jumps over the lazy dog, and then it goes home."
@@ -263,3 +264,13 @@ def test_a_seed_varies_the_noise_and_repeats_itself() -> None:
     assert one.samples.tobytes() != two.samples.tobytes()
     again = speech.speak("Shhh, hush.", voice="onyx", instructions="whisper", seed=1)
     assert again.samples.tobytes() == one.samples.tobytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted by /proc")
+def test_espeak_works_without_a_thread_of_its_own() -> None:
+    """Its end was waited for in vain now and then."""
+    tasks = Path("/proc/self/task")
+    before = set(tasks.iterdir())
+    with espeak.session() as session:
+        assert session.pronounce("hello", "en-us")
+        assert set(tasks.iterdir()) <= before

@@ -22,7 +22,8 @@ MIN_RATE, MAX_RATE = 80, 450
 _NAMES = {"zh": "cmn", "en": "en-us", "fr": "fr-fr", "chr": "chr-US-Qaaa-x-west"}
 """espeak-ng's own names for languages that it does not list under their ISO code."""
 
-_RETRIEVAL = 1
+# Asynchronous retrieval (1) works on a thread of the library's, whose end is waited for in vain now and then.
+_SYNCHRONOUS = 2
 _DO_NOT_EXIT = 0x8000
 _UTF8 = 1
 _IPA = 2
@@ -97,7 +98,6 @@ class Synthesizer:
         self._library.espeak_SetSynthCallback(callback)
         data = text.encode()
         self._library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _UTF8, None, None)
-        self._library.espeak_Synchronize()
         samples = np.frombuffer(b"".join(blocks), "<i2").astype(np.float32) / np.float32(32768)
         return Utterance(samples, self._rate, tuple(marks))
 
@@ -152,7 +152,7 @@ def session(seed: int = 0) -> Iterator[Synthesizer]:
         library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         try:
             data = espeakng_loader.get_data_path().encode()
-            rate = library.espeak_Initialize(_RETRIEVAL, 500, data, _DO_NOT_EXIT)
+            rate = library.espeak_Initialize(_SYNCHRONOUS, 500, data, _DO_NOT_EXIT)
             if rate <= 0:
                 raise RuntimeError(f"espeak-ng could not start with its data at {data.decode()}")
             # It seeds its noise with the time of day.
