@@ -1,6 +1,7 @@
 """Where there is no ground, or another one: space, the moon, above the clouds."""
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -31,32 +32,31 @@ def outer_space(stage: Stage) -> None:
         stage.width, stage.height, [(0.0, scale(tint, 0.8)), (1.0, mix(scale(tint, 0.8), colours[-1], 0.14))]
     )
     half = (max(2, stage.height // 4), max(2, stage.width // 4))
-    for number, colour in enumerate((*colours, (214, 120, 190))[:3]):
-        noise = _swirled(stage, number, half)
+    shades = (*colours, (214, 120, 190))[:3]
+    for number, (colour, noise) in enumerate(zip(shades, _swirled(stage, half, len(shades)), strict=True)):
         mask = scaled(
             Image.fromarray(np.clip((noise - 132) * 2, 0, 185).astype(np.uint8)), plate.size, Image.Resampling.BICUBIC
         )
         plate.paste(mix(colour, (255, 255, 255), 0.12 * number), (0, 0), mask)
-    stars(plate, stage.stream("stars"), stage.height, 1.5)
+    stars(plate, stage.stream("stars"), stage.height, 1.25)
     stage.layers.append(Plate(plate))
     if not any(thing.motif in _SPHERES for thing in stage.reading.things):
         _planet(stage)
 
 
-def _swirled(stage: Stage, number: int, size: tuple[int, int]) -> NDArray[np.int32]:
-    """Noise about 128 whose places are moved by other noise: nothing of its upright grid is left to see."""
+def _swirled(stage: Stage, size: tuple[int, int], count: int) -> Iterator[NDArray[np.int32]]:
+    """Noises about 128 whose places are moved by other noise: nothing of their upright grid is left to see."""
     rows, columns = size
     short = min(size)
     reach = short // 3
     wide = (rows + 2 * reach, columns + 2 * reach)
-    noise = smooth(stage.number("nebula", number), *wide, (short / 1.6, short / 1.6), 4).astype(np.int32)
-    away = [
-        smooth(stage.number("drift", number, axis), rows, columns, (short / 2.3, short / 2.3), 3).astype(np.int32)
-        for axis in "xy"
-    ]
-    across, down = (np.clip(reach + (part - 128) * reach // 150, 0, 2 * reach) for part in away)
-    swirled: NDArray[np.int32] = noise[np.arange(rows)[:, None] + down, np.arange(columns) + across]
-    return swirled
+    away = [smooth(stage.number("drift", axis), rows, columns, (short / 2.3, short / 2.3), 3) for axis in "xy"]
+    across, down = (np.clip(reach + (part.astype(np.int32) - 128) * reach // 150, 0, 2 * reach) for part in away)
+    rows_down = np.arange(rows, dtype=np.int32)[:, None] + down
+    places = (rows_down * wide[1] + np.arange(columns, dtype=np.int32) + across).astype(np.int32)
+    for number in range(count):
+        noise = smooth(stage.number("nebula", number), *wide, (short / 1.6, short / 1.6), 4)
+        yield noise.ravel().take(places).astype(np.int32)
 
 
 def _planet(stage: Stage) -> None:
