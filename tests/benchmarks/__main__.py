@@ -82,7 +82,7 @@ def main() -> None:
             found += rows
             if kept:
                 today = datetime.now(UTC).date()
-                keep(Report(__version__, machine.kind(), today, versions, tuple(rows), busy), kept)
+                keep(Report(__version__, machine.kind(), today, versions, tuple(found), busy), kept)
     print(f"opperlite {__version__}")
     print("\n".join(f"  {name}: {value}" for name, value in (facts | versions).items()), end="\n\n")
     print(table(found))
