@@ -57,7 +57,7 @@ def test_two_alternating_voices_have_two_labels(synthesizer: str, tmp_path: Path
             else:
                 wrong += shared
     assert right > 3.0
-    assert right / (right + wrong) > 0.8  # a half by chance; a pause that is heard elsewhere costs some hundredths
+    assert right / (right + wrong) > 0.8  # 0.89 was seen once, in a process that other tests had used
 
 
 def test_one_voice_has_one_label(synthesizer: str, tmp_path: Path) -> None:

@@ -331,8 +331,8 @@ async def test_cancelling_while_the_result_is_kept_leaves_no_bytes(
     assert bench.remains() == []
 
 
-async def test_a_job_cancelled_while_it_is_taken_does_not_begin(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store may be slow to answer: the job was taken there, then cancelled, and only then is the taker told."""
+def slow_to_tell(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Let the store set the first event when a job was taken, and tell the taker only once the second is set."""
     original, taken, told = bench.store.take_job, asyncio.Event(), asyncio.Event()
 
     async def take_job(*args: object) -> Job | None:
@@ -342,6 +342,12 @@ async def test_a_job_cancelled_while_it_is_taken_does_not_begin(bench: Bench, mo
         return job
 
     monkeypatch.setattr(bench.store, "take_job", take_job)
+    return taken, told
+
+
+async def test_a_job_cancelled_while_it_is_taken_does_not_begin(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store may be slow to answer: the job was taken there, then cancelled, and only then is the taker told."""
+    taken, told = slow_to_tell(bench, monkeypatch)
     runner = bench.runner()
     await runner.start()
     job = bench.job()
@@ -356,15 +362,7 @@ async def test_a_job_cancelled_while_it_is_taken_does_not_begin(bench: Bench, mo
 
 
 async def test_a_job_taken_while_the_runner_stops_is_put_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    original, taken, told = bench.store.take_job, asyncio.Event(), asyncio.Event()
-
-    async def take_job(*args: object) -> Job | None:
-        job = await original(*args)  # type: ignore[arg-type]
-        taken.set()
-        await told.wait()
-        return job
-
-    monkeypatch.setattr(bench.store, "take_job", take_job)
+    taken, told = slow_to_tell(bench, monkeypatch)
     runner = bench.runner()
     await runner.start()
     job = bench.job()
